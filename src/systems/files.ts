@@ -1,0 +1,13 @@
+/** Local files. Paths are absolute or relative to the working folder that was handed in. */
+export interface Files {
+  /** Absolute path of the working folder. */
+  readonly folder: string;
+  /** Content, or null where there is no such file. Rejects with `Fault` `file_unreadable`. */
+  read(path: string): Promise<Uint8Array | null>;
+  /** Writes the whole file, or nothing (temporary file and rename), keeping its mode. */
+  write(path: string, content: string | Uint8Array): Promise<void>;
+  /** Files below a folder, recursively (not .git), paths as given + '/' + relative, sorted; null where it is no folder. */
+  list(path: string): Promise<readonly string[] | null>;
+  /** A new private temporary folder, removed on disposal. */
+  temporary(prefix: string): Promise<{ readonly path: string } & AsyncDisposable>;
+}

@@ -1,0 +1,41 @@
+/** A local git repository, read only: objects and history, never the work tree. */
+
+/** One entry of a commit's tree. */
+export interface TreeEntry {
+  /** Path from the root, forward slashes. */
+  readonly path: string;
+  /** git's mode: 100644, 100755, 120000 (symlink), 160000 (submodule). */
+  readonly mode: string;
+  readonly oid: string;
+  /** Bytes; null for submodules. */
+  readonly size: number | null;
+}
+
+/** One commit. */
+export interface CommitInfo {
+  readonly sha: string;
+  readonly parents: readonly string[];
+  /** Committer date, seconds since the epoch. */
+  readonly committedAt: number;
+  readonly message: string;
+}
+
+/** Reads a local repository. Methods reject with `Fault` `commit_missing` where a commit is not there. */
+export interface GitRepository {
+  /** Folder of the repository (work tree or bare). */
+  readonly folder: string;
+  /** The commit (40 hex) that a revision names, or null. */
+  resolve(revision: string): Promise<string | null>;
+  commit(sha: string): Promise<CommitInfo>;
+  /** All files of the commit's tree, recursively, in git's order; below `folders` only, when given. */
+  tree(sha: string, folders?: readonly string[]): Promise<readonly TreeEntry[]>;
+  /** Contents of the blobs, in the order asked for, one at a time. */
+  blobs(
+    oids: readonly string[],
+    signal?: AbortSignal,
+  ): AsyncIterable<{ readonly oid: string; readonly content: Uint8Array }>;
+  /** Commits reachable from `until` and not from `since` (null: all), newest first. */
+  log(since: string | null, until: string, limit?: number): Promise<readonly CommitInfo[]>;
+  /** Is `older` an ancestor of (or equal to) `newer`? Deepens a shallow clone without trees where needed. */
+  isAncestor(older: string, newer: string): Promise<boolean>;
+}

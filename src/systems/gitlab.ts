@@ -1,0 +1,106 @@
+import type { MergeRequestRef } from '../delivery/commit.ts';
+import type { StatusReport, StatusState } from '../status/report.ts';
+
+/** GitLab, in sluice's words: the few answers that are used, each parsed by a schema. */
+
+export interface GitLabProject {
+  readonly id: number;
+  readonly path: string;
+  readonly webUrl: string;
+  readonly httpUrl: string;
+  readonly defaultBranch: string | null;
+}
+
+export interface GitLabPipeline {
+  readonly id: number;
+  readonly sha: string;
+  readonly ref: string;
+  readonly status: string;
+  readonly source: string;
+  readonly webUrl: string;
+  readonly yamlErrors: string | null;
+}
+
+/** A commit status as it stands (latest rows only). */
+export interface GitLabStatus {
+  readonly id: number;
+  readonly name: string;
+  readonly state: StatusState | 'created' | 'manual' | 'scheduled';
+  readonly pipelineId: number | null;
+  readonly description: string | null;
+  readonly targetUrl: string | null;
+  readonly author: string | null;
+}
+
+export interface GitLabJob {
+  readonly id: number;
+  readonly name: string;
+  readonly status: string;
+  readonly pipelineId: number;
+}
+
+export interface GitLabMergeRequest extends MergeRequestRef {
+  readonly sha: string;
+  readonly title: string;
+  readonly description: string;
+  readonly author: string;
+  readonly mergeCommit: string | null;
+  readonly targetBranch: string;
+  readonly detailedMergeStatus: string;
+}
+
+/** How a post was answered. `same`: the status already had that state (GitLab's 400, or read before). */
+export type PostAnswer = 'posted' | 'same';
+
+/**
+ * One GitLab, with one token. `project` is a path or an id. Reads answer null for 404.
+ * All reject with `Fault`: `token_refused` (401, 403), `gitlab_unavailable` (network, 429 and 5xx after all retries).
+ */
+export interface GitLab {
+  readonly url: string;
+  /** Username of the token's bot. */
+  me(): Promise<string>;
+  project(project: string): Promise<GitLabProject | null>;
+  commit(project: string, sha: string): Promise<{ readonly sha: string; readonly message: string } | null>;
+  pipelines(
+    project: string,
+    filter: { readonly sha?: string; readonly ref?: string },
+  ): Promise<readonly GitLabPipeline[]>;
+  pipeline(project: string, id: number): Promise<GitLabPipeline | null>;
+  job(project: string, id: number): Promise<GitLabJob | null>;
+  statuses(
+    project: string,
+    sha: string,
+    filter?: { readonly pipelineId?: number; readonly name?: string },
+  ): Promise<readonly GitLabStatus[]>;
+  postStatus(report: StatusReport): Promise<PostAnswer>;
+  /** Open merge requests from a branch (any state with `state: 'all'`). */
+  mergeRequests(
+    project: string,
+    filter: { readonly sourceBranch?: string; readonly targetBranch?: string; readonly state?: 'opened' | 'all' },
+  ): Promise<readonly GitLabMergeRequest[]>;
+  mergeRequest(project: string, iid: number): Promise<GitLabMergeRequest | null>;
+  createMergeRequest(
+    project: string,
+    fields: {
+      readonly sourceBranch: string;
+      readonly targetBranch: string;
+      readonly title: string;
+      readonly description: string;
+      readonly labels: readonly string[];
+    },
+  ): Promise<GitLabMergeRequest>;
+  updateMergeRequest(
+    project: string,
+    iid: number,
+    fields: { readonly title?: string; readonly description?: string; readonly state?: 'close' },
+  ): Promise<GitLabMergeRequest>;
+  /** Merge when the pipeline succeeds (both parameter names are sent); waits until GitLab has computed mergeability. */
+  autoMerge(project: string, iid: number, sha: string): Promise<void>;
+  /** Merge requests that a commit belongs to. */
+  commitMergeRequests(project: string, sha: string): Promise<readonly GitLabMergeRequest[]>;
+  /** Contexts that this job may use (`/job/allowed_agents`, job token); null where it cannot be asked. */
+  allowedAgents(): Promise<
+    readonly { readonly id: number; readonly configProject: string; readonly name?: string }[] | null
+  >;
+}
