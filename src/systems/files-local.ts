@@ -1,0 +1,63 @@
+import { chmod, mkdir, mkdtemp, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { Fault } from '../fault.ts';
+import type { Files } from './files.ts';
+
+/** Local files below or beside `folder`; temporary folders go to `temporaryFolder`. */
+export function localFiles(folder: string, temporaryFolder: string): Files {
+  const at = (path: string) => resolve(folder, path);
+  return {
+    folder: resolve(folder),
+    async read(path) {
+      try {
+        return await readFile(at(path));
+      } catch (error) {
+        if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return null;
+        throw unreadable(path, error);
+      }
+    },
+    async write(path, content) {
+      const target = at(path);
+      const staging = `${target}.sluice-${process.pid}`;
+      try {
+        await mkdir(dirname(target), { recursive: true });
+        const mode = await stat(target).then(
+          (found) => found.mode & 0o7777,
+          () => undefined,
+        );
+        await writeFile(staging, content);
+        if (mode !== undefined) await chmod(staging, mode);
+        await rename(staging, target);
+      } catch (error) {
+        await rm(staging, { force: true });
+        throw unreadable(path, error);
+      }
+    },
+    async list(path) {
+      const root = at(path);
+      try {
+        const entries = await readdir(root, { recursive: true, withFileTypes: true });
+        return entries
+          .filter((entry) => entry.isFile())
+          .map((entry) => join(path, entry.parentPath.slice(root.length), entry.name))
+          .filter((file) => !file.split('/').includes('.git'))
+          .sort();
+      } catch (error) {
+        if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return null;
+        throw unreadable(path, error);
+      }
+    },
+    async temporary(prefix) {
+      const path = await mkdtemp(join(temporaryFolder, prefix));
+      return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true, maxRetries: 3 }) };
+    },
+  };
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
+}
+
+function unreadable(path: string, error: unknown): Fault {
+  return new Fault('file_unreadable', `${path}: ${String(codeOf(error) ?? error)}`);
+}

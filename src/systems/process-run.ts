@@ -1,0 +1,97 @@
+import { execa } from 'execa';
+import { Fault } from '../fault.ts';
+import { ProcessFailure, type Processes, type RunOptions, type RunResult } from './process.ts';
+
+/** Variables that a child may inherit. Everything else, credentials above all, reaches it only when asked for. */
+const INHERITED = [
+  'PATH',
+  'HOME',
+  'TMPDIR',
+  'TZ',
+  'SSH_AUTH_SOCK',
+  'SystemRoot',
+  'HTTPS_PROXY',
+  'https_proxy',
+  'HTTP_PROXY',
+  'http_proxy',
+  'ALL_PROXY',
+  'all_proxy',
+  'NO_PROXY',
+  'no_proxy',
+  'SSL_CERT_FILE',
+  'SSL_CERT_DIR',
+  'GIT_SSL_CAINFO',
+] as const;
+
+const INSTALL: Readonly<Record<string, string>> = {
+  git: 'Install git (Debian: apt-get install git).',
+  oras: 'Install ORAS 1.3.3 or newer from https://oras.land/docs/installation.',
+  kustomize: 'Install kustomize 5.8.1 from https://kubectl.docs.kubernetes.io/installation/kustomize/.',
+};
+
+/**
+ * Child processes by execa: no shell, an allowlisted environment, and errors that never carry arguments
+ * (execa's own messages do: its `message`, `command` and `shortMessage` are dropped).
+ * `env` is the environment to take the allowlist from.
+ */
+export function runProcesses(env: Readonly<Record<string, string | undefined>>): Processes {
+  const inherited = Object.fromEntries(
+    INHERITED.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])),
+  );
+
+  function launch(command: string, args: readonly string[], options: RunOptions, buffer: boolean) {
+    options.signal?.throwIfAborted();
+    const child = execa(command, [...args], {
+      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+      env: { ...inherited, LC_ALL: 'C', ...options.env },
+      extendEnv: false,
+      ...(options.input === undefined ? (buffer ? { stdin: 'ignore' as const } : {}) : { input: options.input }),
+      ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),
+      ...(options.timeoutMs === undefined ? {} : { timeout: options.timeoutMs }),
+      encoding: 'buffer',
+      stripFinalNewline: false,
+      reject: false,
+      buffer: { stdout: buffer, stderr: true },
+      maxBuffer: 1024 ** 3,
+    });
+    const settled = async (): Promise<RunResult> => {
+      const result = await child;
+      if (options.signal?.aborted) throw options.signal.reason;
+      const stderr = Buffer.from(result.stderr ?? []).toString();
+      const stdout: Uint8Array = buffer ? (result.stdout ?? new Uint8Array()) : new Uint8Array();
+      if (result.code === 'ENOENT' && result.exitCode === undefined) {
+        throw new Fault('tool_missing', `${command} is not installed (not on the PATH)`, { hint: INSTALL[command] });
+      }
+      if (result.timedOut)
+        throw new ProcessFailure(command, null, `no answer within ${options.timeoutMs} ms. ${stderr}`, text(stdout));
+      if (result.exitCode === undefined || !(options.accept ?? [0]).includes(result.exitCode)) {
+        throw new ProcessFailure(command, result.exitCode ?? null, stderr, text(stdout));
+      }
+      return {
+        exitCode: result.exitCode,
+        stdout,
+        stderr,
+        get text() {
+          return text(stdout);
+        },
+      };
+    };
+    return { child, settled };
+  }
+
+  return {
+    async run(command, args, options = {}) {
+      return launch(command, args, options, true).settled();
+    },
+    start(command, args, options = {}) {
+      const { child, settled } = launch(command, args, options, false);
+      const done = settled();
+      done.catch(() => {});
+      return { stdin: child.stdin, stdout: child.stdout, done, kill: () => void child.kill() };
+    },
+  };
+}
+
+function text(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString();
+}
