@@ -87,6 +87,7 @@ export function runProcesses(env: Readonly<Record<string, string | undefined>>):
       const { child, settled } = launch(command, args, options, false);
       const done = settled();
       done.catch(() => {});
+      if (!child.stdin || !child.stdout) throw new Error(`${command} was started without pipes`);
       return { stdin: child.stdin, stdout: child.stdout, done, kill: () => void child.kill() };
     },
   };
