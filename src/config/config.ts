@@ -18,7 +18,25 @@ export interface Environment {
   readonly changes: 'push' | 'merge-request';
   readonly clusters: readonly ClusterSettings[];
   readonly gates: Gates | null;
-  readonly report: readonly ReportWay[];
+  readonly settings: SharedSettings;
+}
+
+/** Settings that environments and apps may carry, as far as written in the file. */
+export interface SharedSettings {
+  readonly source: 'oci' | 'git' | undefined;
+  readonly namespace: string | undefined;
+  readonly objects: readonly string[] | undefined;
+  readonly roots: readonly string[] | undefined;
+  readonly timeoutMs: number | undefined;
+  readonly tag: string | undefined;
+  readonly repository: string | undefined;
+  readonly files: 'reached' | 'folder' | undefined;
+  readonly pin: 'tag' | 'digest' | 'both' | undefined;
+  readonly health: 'workloads' | 'applied' | undefined;
+  readonly watch: 'cluster' | 'statuses' | undefined;
+  readonly report: readonly ReportWay[] | undefined;
+  /** Reason why update and promote refuse. */
+  readonly hold: string | undefined;
 }
 
 export interface ClusterSettings {
@@ -54,8 +72,7 @@ export interface App {
   /** At least one; an app without `artifacts:` has one, named like it. */
   readonly artifacts: readonly { readonly name: string; readonly path: string }[];
   readonly targets: readonly ExplicitTarget[];
-  /** Why the app is on hold; null: it is not. */
-  readonly hold: string | null;
+  readonly settings: SharedSettings;
 }
 
 /** A target that discovery would not find. `{environment}` in `file` stands for the environment's name. */
@@ -98,4 +115,8 @@ export interface Pair {
   readonly pin: 'tag' | 'digest' | 'both';
   readonly health: 'workloads' | 'applied';
   readonly watch: 'cluster' | 'statuses';
+  /** How the application project hears of it; empty: it does not (default of environments with `promote_from`). */
+  readonly report: readonly ReportWay[];
+  /** Why update and promote refuse; null: they do not. */
+  readonly hold: string | null;
 }
