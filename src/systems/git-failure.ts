@@ -1,0 +1,104 @@
+import { Fault } from '../fault.ts';
+import { withoutUser } from './git-environment.ts';
+import { ProcessFailure } from './process.ts';
+
+/** What a failed talk with a git server was about. */
+export type GitFailure = 'refused-token' | 'missing-branch' | 'unavailable' | 'other';
+
+const REFUSED_TOKEN = [
+  /Authentication failed/i,
+  /could not read (Username|Password)/i,
+  /The requested URL returned error: 40[13]/i,
+  /HTTP Basic: Access denied/i,
+  /Permission denied \(publickey/i,
+  /Host key verification failed/i,
+  /You are not allowed to (download|upload|push)? ?code/i,
+  /The project you were looking for could not be found/i,
+  /The requested URL returned error: 404/i,
+  /repository '.*' not found/i,
+];
+
+const MISSING_BRANCH = [
+  /Remote branch .* not found in upstream/i,
+  /couldn't find remote ref/i,
+  /You appear to have cloned an empty repository/i,
+  /src refspec .* does not match any/i,
+];
+
+/**
+ * Classifies git's stderr (C locale) of clone, fetch and ls-remote. GitLab answers 404 "not found" to a token that may
+ * not see the project (https://docs.gitlab.com/user/project/repository/), hence not-found counts as a refused token.
+ */
+export function classifyFetch(stderr: string): GitFailure {
+  if (MISSING_BRANCH.some((pattern) => pattern.test(stderr))) return 'missing-branch';
+  if (REFUSED_TOKEN.some((pattern) => pattern.test(stderr))) return 'refused-token';
+  return 'unavailable';
+}
+
+/** What GitLab's refusals by hook or protection look like, and that it is no race. */
+const POLICY = [
+  /protected branch/i,
+  /pre-receive hook declined/i,
+  /update hook declined|hook declined/i,
+  /You are not allowed to (force )?push/i,
+  /deny updating a hidden ref/i,
+  /refusing to (create|update|delete)/i,
+  /push rule/i,
+  /\bGL-HOOK-ERR\b/,
+];
+
+const RACED = [
+  /non-fast-forward/i,
+  /fetch first/i,
+  /cannot lock ref/i,
+  /incorrect old value provided/i,
+  /stale info/i,
+  /failed to update ref|failed to lock|Unable to create '.*\.lock'/i,
+  /reference already exists/i,
+  /remote ref updated since checkout/i,
+  /is at [0-9a-f]{40} but expected [0-9a-f]{40}/i,
+];
+
+/** Why a push failed, from stdout of `--porcelain` and stderr. A hook that names a race is a race, not a policy. */
+export function classifyPush(output: string): 'raced' | 'refused' | GitFailure {
+  if (RACED.some((pattern) => pattern.test(output))) return 'raced';
+  if (POLICY.some((pattern) => pattern.test(output))) return 'refused';
+  const fetch = classifyFetch(output);
+  if (fetch !== 'unavailable') return fetch;
+  return /\[(remote )?rejected\]|^!\t/m.test(output) ? 'refused' : 'unavailable';
+}
+
+/** The server's words in stderr: lines that begin with "remote:", else git's own; no blank lines, no rulers, one line. */
+export function serverWords(output: string): string {
+  const lines = output.split(/\r|\n/).map((line) => line.trim());
+  const remote = lines.flatMap((line) => /^remote:\s*(.*\S)/.exec(line)?.[1] ?? []);
+  const own = lines.filter((line) => /^(fatal|error|ssh|!)[:\s]|rejected\]/.test(line));
+  const words = (remote.length > 0 ? [...remote, ...own.filter((line) => /rejected/.test(line))] : own)
+    .filter((line) => /\w/.test(line) && !/^=+$/.test(line))
+    .map((line) => line.replace(/^(GitLab|GL-HOOK-ERR|ERROR|error|fatal):\s*/, ''));
+  return (
+    withoutUser([...new Set(words)].join('; '))
+      .replaceAll(/(:\/\/)[^/@\s']*@/g, '$1')
+      .slice(0, 600) || 'no words'
+  );
+}
+
+/**
+ * The Fault for a failed talk with a git server: `token_refused`, `branch_missing` or `git_unavailable`. Anything that
+ * is no failure of git (a Fault, an abort) comes back as it is.
+ */
+export function fetchFault(error: unknown, url: string, branch: string | null): unknown {
+  if (!(error instanceof ProcessFailure)) return error;
+  const where = withoutUser(url);
+  const words = serverWords(error.stderr);
+  switch (classifyFetch(error.stderr)) {
+    case 'refused-token':
+      return new Fault('token_refused', `${where}: ${words}`, {
+        hint: 'SLUICE_GIT_TOKEN (or SLUICE_GITLAB_TOKEN) needs write_repository on this project; GitLab answers "not found" without it.',
+      });
+    case 'missing-branch':
+      return new Fault('branch_missing', `${where} has no branch ${branch === null ? 'to read' : `"${branch}"`}`);
+    default:
+      return new Fault('git_unavailable', `${where}: ${words}`);
+  }
+}
