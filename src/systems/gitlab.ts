@@ -49,8 +49,20 @@ export interface GitLabMergeRequest extends MergeRequestRef {
   readonly detailedMergeStatus: string;
 }
 
-/** How a post was answered. `same`: the status already had that state (GitLab's 400, or read before). */
-export type PostAnswer = 'posted' | 'same';
+/**
+ * How a post was answered. posted · same: the status already had that state (GitLab's 400) · out-of-order: GitLab's
+ * state machine does not permit the step (e.g. running → pending) · pipeline-missing: 404 for the pipeline id with this
+ * commit and ref (gone, archived) · commit-missing: 404 for commit or project · invalid: 400 with a field's fault, or
+ * 422 where the pipeline is full.
+ */
+export interface PostAnswer {
+  readonly outcome: 'posted' | 'same' | 'out-of-order' | 'pipeline-missing' | 'commit-missing' | 'invalid';
+  /** Of the status, where posted. */
+  readonly id: number | null;
+  readonly pipelineId: number | null;
+  /** GitLab's words where it was not posted. */
+  readonly message: string;
+}
 
 /**
  * One GitLab, with one token. `project` is a path or an id. Reads answer null for 404.
@@ -58,6 +70,8 @@ export type PostAnswer = 'posted' | 'same';
  */
 export interface GitLab {
   readonly url: string;
+  /** The same GitLab, its requests ended by another signal. */
+  within(signal: AbortSignal): GitLab;
   /** Username of the token's bot. */
   me(): Promise<string>;
   project(project: string): Promise<GitLabProject | null>;
@@ -73,6 +87,7 @@ export interface GitLab {
     sha: string,
     filter?: { readonly pipelineId?: number; readonly name?: string },
   ): Promise<readonly GitLabStatus[]>;
+  /** One post. Sends `pipeline_id` where the report has one, else `ref`: GitLab answers 404 when the two disagree. */
   postStatus(report: StatusReport): Promise<PostAnswer>;
   /** Open merge requests from a branch (any state with `state: 'all'`). */
   mergeRequests(
