@@ -1,0 +1,29 @@
+/** GitLab keeps 255 characters of a description and of a target URL and refuses more (commit_statuses.rb). */
+const limit = 255;
+
+/** One line of at most 255 code points; a longer text ends in an ellipsis, no surrogate pair is cut. */
+export function fitDescription(text: string): string {
+  // Control characters and lone surrogates would not survive JSON and GitLab's database.
+  const line = text
+    .toWellFormed()
+    .replace(/[\s\p{Cc}]+/gu, ' ')
+    .trim();
+  const points = Array.from(line);
+  return points.length <= limit ? line : `${points.slice(0, limit - 1).join('')}…`;
+}
+
+/** The URL where GitLab accepts it: http or https and at most 255 characters; else null (half a URL leads nowhere). */
+export function fitUrl(url: string | null | undefined): string | null {
+  if (url === null || url === undefined || !URL.canParse(url) || url.length > limit) return null;
+  return /^https?:$/.test(new URL(url).protocol) ? url : null;
+}
+
+/**
+ * The job behind a target URL of this GitLab (`<server>/<project>/-/jobs/<id>`), or null where it is something else.
+ */
+export function jobOfUrl(server: string, url: string | null): { readonly project: string; readonly id: number } | null {
+  const base = `${server.replace(/\/+$/, '')}/`;
+  if (url === null || !url.startsWith(base)) return null;
+  const match = /^(.+)\/-\/jobs\/(\d+)\/?$/.exec(url.slice(base.length));
+  return match === null ? null : { project: decodeURI(match[1]!), id: Number(match[2]) };
+}
