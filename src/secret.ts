@@ -24,11 +24,11 @@ export function secret(value: string): Secret {
   );
 }
 
-/** The forms in which a credential may turn up in text: raw, URI-encoded, base64 (also inside "user:value"). */
+/** The forms in which a credential may turn up in text: raw, URI-encoded, JSON-escaped, base64 (also inside "user:value"). */
 export function leakForms(value: string): readonly string[] {
   const encode = (text: string, encoding: 'base64' | 'base64url') =>
     Buffer.from(text).toString(encoding).replace(/=+$/, '');
-  const forms = [value, encodeURIComponent(value)];
+  const forms = [value, encodeURIComponent(value), JSON.stringify(value).slice(1, -1)];
   // base64 of a longer text that contains the value: one form for each of the three alignments, without the edges.
   for (const encoding of ['base64', 'base64url'] as const) {
     for (const lead of [0, 1, 2]) {
