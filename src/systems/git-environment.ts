@@ -71,6 +71,8 @@ export function tokenHeader(url: string, token: Secret): GitSetting {
 export function schemeOf(url: string): string {
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(url)?.[1]?.toLowerCase();
   if (scheme !== undefined) return scheme === 'git+ssh' || scheme === 'ssh+git' ? 'ssh' : scheme;
+  const helper = /^([a-z0-9]+)::/i.exec(url)?.[1];
+  if (helper !== undefined) return helper.toLowerCase();
   return /^[^/\\]+:(?!\/\/)/.test(url) && !/^[a-z]:[\\/]/i.test(url) ? 'ssh' : 'file';
 }
 

@@ -3,7 +3,7 @@ import { withoutUser } from './git-environment.ts';
 import { ProcessFailure } from './process.ts';
 
 /** What a failed talk with a git server was about. */
-export type GitFailure = 'refused-token' | 'missing-branch' | 'unavailable' | 'other';
+export type GitFailure = 'refused-token' | 'missing-branch' | 'unavailable';
 
 const REFUSED_TOKEN = [
   /Authentication failed/i,
@@ -11,8 +11,7 @@ const REFUSED_TOKEN = [
   /The requested URL returned error: 40[13]/i,
   /HTTP Basic: Access denied/i,
   /Permission denied \(publickey/i,
-  /Host key verification failed/i,
-  /You are not allowed to (download|upload|push)? ?code/i,
+  /You are not allowed to (download|push) code (from|to) this project/i,
   /The project you were looking for could not be found/i,
   /The requested URL returned error: 404/i,
   /repository '.*' not found/i,
@@ -40,7 +39,7 @@ const POLICY = [
   /protected branch/i,
   /pre-receive hook declined/i,
   /update hook declined|hook declined/i,
-  /You are not allowed to (force )?push/i,
+  /You are not allowed to/i,
   /deny updating a hidden ref/i,
   /refusing to (create|update|delete)/i,
   /push rule/i,
@@ -61,11 +60,24 @@ const RACED = [
 
 /** Why a push failed, from stdout of `--porcelain` and stderr. A hook that names a race is a race, not a policy. */
 export function classifyPush(output: string): 'raced' | 'refused' | GitFailure {
+  if (/The requested URL returned error/i.test(output)) return classifyFetch(output);
   if (RACED.some((pattern) => pattern.test(output))) return 'raced';
-  if (POLICY.some((pattern) => pattern.test(output))) return 'refused';
   const fetch = classifyFetch(output);
   if (fetch !== 'unavailable') return fetch;
+  if (POLICY.some((pattern) => pattern.test(output))) return 'refused';
   return /\[(remote )?rejected\]|^!\t/m.test(output) ? 'refused' : 'unavailable';
+}
+
+const TRANSIENT = [
+  /The requested URL returned error: (429|5\d\d)/i,
+  /hung up unexpectedly|early EOF|RPC failed|unexpected disconnect|Empty reply from server/i,
+  /Connection (refused|reset|timed out)|Failed to connect|Couldn't connect|Operation timed out|Could not resolve host/i,
+  /Operation too slow|transfer closed|Recv failure|Send failure/i,
+];
+
+/** Is the failure one that may be gone in a moment? */
+export function isTransient(stderr: string): boolean {
+  return classifyFetch(stderr) === 'unavailable' && TRANSIENT.some((pattern) => pattern.test(stderr));
 }
 
 /** The server's words in stderr: lines that begin with "remote:", else git's own; no blank lines, no rulers, one line. */
@@ -99,6 +111,8 @@ export function fetchFault(error: unknown, url: string, branch: string | null): 
     case 'missing-branch':
       return new Fault('branch_missing', `${where} has no branch ${branch === null ? 'to read' : `"${branch}"`}`);
     default:
-      return new Fault('git_unavailable', `${where}: ${words}`);
+      return new Fault('git_unavailable', `${where}: ${words}`, {
+        hint: /certificate|SSL|TLS/i.test(error.stderr) ? 'Name the CA of the server in SSL_CERT_FILE.' : undefined,
+      });
   }
 }

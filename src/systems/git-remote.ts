@@ -1,13 +1,26 @@
+import type { GitRepository } from './git.ts';
+
 /** The delivery repository over the network: a bare, shallow, blobless clone in a temporary folder, and pushes. */
+
+/** The tip of a branch on the server. */
+export interface RemoteTip {
+  readonly sha: string;
+  readonly message: string;
+  /** Was it committed with the identity that this clone commits with? */
+  readonly ours: boolean;
+}
 
 /** A clone to compute a commit in. Never has a work tree; nothing of the repository's content is executed. */
 export interface DeliveryClone extends AsyncDisposable {
+  readonly url: string;
   readonly branch: string;
-  /** Folder of the bare repository; GitRepository reads it. */
+  /** Folder of the bare repository. */
   readonly folder: string;
+  /** Reads what has been fetched; its `log` without `since` ends where the clone is cut off. */
+  readonly repository: GitRepository;
   /** Tip of the branch, as last fetched. */
   head(): Promise<string>;
-  /** Fetches the branch again; answers its new tip. */
+  /** Fetches the branch again, with what came since; answers its new tip. */
   refresh(signal?: AbortSignal): Promise<string>;
   /** Fetches history (commits without trees) back to `since` (seconds since the epoch), or all of it for null. */
   deepen(since: number | null, signal?: AbortSignal): Promise<void>;
@@ -22,13 +35,16 @@ export interface DeliveryClone extends AsyncDisposable {
     options?: { readonly lease?: string; readonly signal?: AbortSignal },
   ): Promise<'pushed' | 'raced'>;
   /** Tip of another branch on the server, or null. */
-  remoteBranch(branch: string, signal?: AbortSignal): Promise<string | null>;
+  remoteBranch(branch: string, signal?: AbortSignal): Promise<RemoteTip | null>;
+  /** Deletes a branch on the server, if its tip is still `lease`. */
+  deleteBranch(branch: string, lease: string, signal?: AbortSignal): Promise<'pushed' | 'raced'>;
 }
 
 /**
  * Rejects with `Fault`: `branch_missing`, `token_refused`, `git_unavailable`, `push_refused` (protected branch, hook;
- * the server's words in the message), `tool_missing`.
+ * the server's words in the message), `tool_missing`, `usage` (a URL whose scheme is not allowed).
  */
 export interface DeliveryGit {
-  clone(url: string, branch: string, signal?: AbortSignal): Promise<DeliveryClone>;
+  /** `branch` null: the server's default branch. */
+  clone(url: string, branch: string | null, signal?: AbortSignal): Promise<DeliveryClone>;
 }

@@ -89,7 +89,7 @@ export async function gitFolder(): Promise<GitFolder> {
       await run(folder, ['update-ref', `refs/heads/${branch}`, sha]);
       return sha;
     },
-    show: (folder, revision, file) => run(folder, ['show', `${revision}:${file}`]).then((text) => `${text}`),
+    show: (folder, revision, file) => run(folder, ['show', `${revision}:${file}`]),
     [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true, maxRetries: 3 }),
   };
 }

@@ -150,6 +150,6 @@ describe('history', () => {
     const tip = await repository.resolve('main');
     expect(await repository.tree(tip!)).toHaveLength(1);
     expect(await repository.log(null, tip!)).toHaveLength(1);
-    await expect(world.git('.', ['hash-object', 'ran'])).rejects.toThrow();
+    await expect(world.git('.', ['hash-object', 'ran'])).rejects.toThrow('could not open');
   });
 });

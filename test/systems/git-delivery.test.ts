@@ -1,0 +1,275 @@
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { secret } from '../../src/secret.ts';
+import type { Clock } from '../../src/systems/clock.ts';
+import { localFiles } from '../../src/systems/files-local.ts';
+import { connectDeliveryGit, type DeliveryGitOptions } from '../../src/systems/git-delivery.ts';
+import { type GitFolder, gitFolder } from '../doubles/git-folder.ts';
+import { type GitServer, gitServer } from '../doubles/git-server.ts';
+
+let world: GitFolder;
+let server: GitServer;
+let temporary: string;
+let url: string;
+const commits: string[] = [];
+const waits: number[] = [];
+const clock: Clock = {
+  now: () => 1_800_000_000_000,
+  sleep: (ms) => {
+    waits.push(ms);
+    return Promise.resolve();
+  },
+  random: () => 0.5,
+};
+const bytes = (text: string) => new TextEncoder().encode(text);
+
+beforeEach(async () => {
+  world = await gitFolder();
+  commits.length = waits.length = 0;
+  await world.bare('delivery.git');
+  for (const version of [1, 2, 3]) {
+    commits.push(
+      await world.commit('delivery.git', {
+        'apps/web/a.yaml': `a: ${version}\n`,
+        'apps/api/b.yaml': `b: ${version}\n`,
+      }),
+    );
+  }
+  server = await gitServer(world.path, { 'write-token': 'write', 'read-token': 'read' });
+  url = `${server.url}/delivery.git`;
+  temporary = join(world.path, 'temporary');
+  await mkdir(temporary);
+});
+afterEach(async () => {
+  const left = await readdir(temporary);
+  await server[Symbol.asyncDispose]();
+  await world[Symbol.asyncDispose]();
+  if (left.length > 0) throw new Error(`left behind: ${left.join(', ')}`);
+});
+
+const connect = (token = 'write-token', more: Partial<DeliveryGitOptions> = {}) =>
+  connectDeliveryGit({
+    processes: world.processes,
+    files: localFiles(world.path, temporary),
+    clock,
+    token: secret(token),
+    ...more,
+  });
+const tip = () => world.git('delivery.git', ['rev-parse', 'main']);
+async function hook(name: string, script: string) {
+  await mkdir(join(world.path, 'delivery.git/hooks'), { recursive: true });
+  await writeFile(join(world.path, `delivery.git/hooks/${name}`), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+}
+
+describe('a clone', () => {
+  test('has the tip alone, without file contents', async () => {
+    await using clone = await connect().clone(url, 'main');
+    expect(await clone.head()).toBe(commits[2]);
+    expect(await clone.repository.log(null, commits[2]!)).toHaveLength(1);
+    const objects = await world.git('.', ['-C', clone.folder, 'cat-file', '--batch-all-objects', '--batch-check']);
+    expect(objects).not.toContain(' blob ');
+    expect(await readdir(clone.folder)).not.toContain('hooks');
+  });
+
+  test('takes the server’s default branch where none is named', async () => {
+    await using clone = await connect().clone(url, null);
+    expect(clone.branch).toBe('main');
+  });
+
+  test('fetches missing blobs in one request, once', async () => {
+    await using clone = await connect().clone(url, 'main');
+    const tree = await clone.repository.tree(commits[2]!, ['apps']);
+    const before = server.requests.length;
+    const oids = tree.map((entry) => entry.oid);
+    await clone.fetchBlobs(oids);
+    await clone.fetchBlobs(oids);
+    expect(server.requests.slice(before).filter((request) => request.startsWith('POST'))).toHaveLength(1);
+    const contents: string[] = [];
+    for await (const blob of clone.repository.blobs(oids)) contents.push(new TextDecoder().decode(blob.content));
+    expect(contents).toEqual(['b: 3\n', 'a: 3\n']);
+  });
+
+  test('deepens by commits without trees, down to a time or to the root', async () => {
+    await using clone = await connect().clone(url, 'main');
+    const second = (await clone.repository.commit(commits[2]!)).committedAt - 60;
+    await clone.deepen(second);
+    expect((await clone.repository.log(null, commits[2]!)).map((commit) => commit.sha)).toEqual(
+      commits.slice(1).toReversed(),
+    );
+    await clone.deepen(null);
+    expect(await clone.repository.log(null, commits[2]!)).toHaveLength(3);
+    await expect(clone.repository.tree(commits[0]!)).rejects.toThrow('git ended');
+  });
+
+  test('sends the token as a header, never in an address', async () => {
+    await using clone = await connect().clone(url, 'main');
+    expect([...server.credentials]).toEqual([`Basic ${btoa('oauth2:write-token')}`]);
+    const config = await world.git('.', ['-C', clone.folder, 'config', '--list']);
+    expect(config).not.toMatch(/write-token|Authorization/);
+  });
+
+  test('says so when the server knows no partial clones', async () => {
+    await world.git('delivery.git', ['config', 'uploadpack.allowFilter', 'false']);
+    const notices: string[] = [];
+    await using clone = await connect('write-token', { notice: (text) => notices.push(text) }).clone(url, 'main');
+    expect(notices).toHaveLength(1);
+    const [entry] = await clone.repository.tree(commits[2]!, ['apps/web']);
+    await clone.fetchBlobs([entry!.oid]);
+    for await (const blob of clone.repository.blobs([entry!.oid])) {
+      expect(new TextDecoder().decode(blob.content)).toBe('a: 3\n');
+    }
+  });
+});
+
+describe('a commit', () => {
+  test('changes the files named, keeps modes, and is pushed', async () => {
+    await world.commit('delivery.git', { 'run "me"\\ü.sh': 'echo 1\n' }, { mode: '100755' });
+    await using clone = await connect().clone(url, 'main');
+    const parent = await clone.head();
+    const message = 'deploy(staging): web 2\n\nSluice-App: web\n';
+    const files = new Map([
+      ['apps/web/a.yaml', bytes('a: 9\r\n')],
+      ['run "me"\\ü.sh', bytes('echo 2')],
+    ]);
+    const sha = await clone.commit(parent, files, message);
+    expect(await clone.push(sha, 'main')).toBe('pushed');
+    expect(await tip()).toBe(sha);
+    expect(
+      await world.git('delivery.git', ['show', '--no-renames', '--raw', '-z', '--format=%P|%an|%ae|%ct|%B', sha]),
+    ).toContain(`${parent}|sluice|sluice@noreply.127.0.0.1|1800000000|${message}`);
+    const tree = await world.git('delivery.git', ['-c', 'core.quotePath=false', 'ls-tree', '-r', '-z', sha]);
+    expect(tree).toContain('100755 blob');
+    expect(await world.show('delivery.git', sha, 'run "me"\\ü.sh')).toBe('echo 2');
+    expect(await world.show('delivery.git', sha, 'apps/web/a.yaml')).toBe('a: 9\r');
+    expect(await world.show('delivery.git', sha, 'apps/api/b.yaml')).toBe('b: 3');
+    await world.git('delivery.git', ['fsck', '--strict']);
+  });
+
+  test('is refused on symlinks', async () => {
+    await world.commit('delivery.git', { link: 'apps/web/a.yaml' }, { mode: '120000' });
+    await using clone = await connect().clone(url, 'main');
+    const files = new Map([['link', bytes('x')]]);
+    await expect(clone.commit(await clone.head(), files, 'm')).rejects.toMatchObject({ code: 'tree_refused' });
+  });
+
+  test('an author cannot smuggle lines into the commit', async () => {
+    const author = { name: 'Bot <x>\nparent 0', email: 'bot@example.com>\n' };
+    await using clone = await connect('write-token', { author }).clone(url, 'main');
+    const sha = await clone.commit(await clone.head(), new Map([['n', bytes('n')]]), 'm');
+    const raw = await world.git('.', ['-C', clone.folder, 'cat-file', 'commit', sha]);
+    expect(raw).toContain('author Bot xparent 0 <bot@example.com> 1800000000 +0000\n');
+  });
+});
+
+describe('a push', () => {
+  test('that somebody else was before is raced, and lands after a refresh', async () => {
+    await using clone = await connect().clone(url, 'main');
+    const first = await clone.commit(await clone.head(), new Map([['x', bytes('1')]]), 'm');
+    const other = await world.commit('delivery.git', { y: '1' });
+    expect(await clone.push(first, 'main')).toBe('raced');
+    expect(await tip()).toBe(other);
+    expect(await clone.refresh()).toBe(other);
+    expect((await clone.repository.log(commits[2]!, other)).map((commit) => commit.sha)).toEqual([other]);
+    const again = await clone.commit(other, new Map([['x', bytes('1')]]), 'm');
+    expect(await clone.push(again, 'main')).toBe('pushed');
+    expect(await clone.push(again, 'main')).toBe('pushed');
+  });
+
+  test.each([
+    ['GitLab: You are not allowed to push code to protected branches on this project.', 'push_refused'],
+    ['GitLab: Commit message does not follow the pattern', 'push_refused'],
+    ['GL-HOOK-ERR: size limit', 'push_refused'],
+  ])('that a hook declines with "%s" is %s, with the server’s words', async (words, code) => {
+    await hook('pre-receive', `echo "${words}" >&2; exit 1`);
+    await using clone = await connect().clone(url, 'main');
+    const sha = await clone.commit(await clone.head(), new Map([['x', bytes('1')]]), 'm');
+    const fault = await clone.push(sha, 'main').catch((error: unknown) => error);
+    expect(fault).toMatchObject({ code, message: expect.stringContaining(words.replace(/^[\w-]+: /, '')) });
+    expect(await tip()).toBe(commits[2]);
+  });
+
+  test('that loses inside the server is raced', async () => {
+    await hook('update', 'git update-ref refs/heads/main "$(git rev-parse main~1)"');
+    await using clone = await connect().clone(url, 'main');
+    const sha = await clone.commit(await clone.head(), new Map([['x', bytes('1')]]), 'm');
+    expect(await clone.push(sha, 'main')).toBe('raced');
+  });
+
+  test('with a read-only token is a refused token', async () => {
+    await using clone = await connect('read-token').clone(url, 'main');
+    const sha = await clone.commit(await clone.head(), new Map([['x', bytes('1')]]), 'm');
+    await expect(clone.push(sha, 'main')).rejects.toMatchObject({ code: 'token_refused', exit: 7 });
+    expect(await tip()).toBe(commits[2]);
+  });
+
+  test('survives answers of a server that is briefly away', async () => {
+    await using clone = await connect().clone(url, 'main');
+    const sha = await clone.commit(await clone.head(), new Map([['x', bytes('1')]]), 'm');
+    let refusals = 2;
+    server.intercept = () => (refusals-- > 0 ? 502 : undefined);
+    expect(await clone.push(sha, 'main')).toBe('pushed');
+    expect(waits).toHaveLength(2);
+  });
+
+  test('replaces a branch only with the right lease', async () => {
+    await using clone = await connect().clone(url, 'main');
+    const commit = (text: string) => clone.commit(commits[2]!, new Map([['x', bytes(text)]]), text);
+    const [one, two] = [await commit('one'), await commit('two')];
+    expect(await clone.remoteBranch('sluice/staging/web')).toBeNull();
+    expect(await clone.push(one, 'sluice/staging/web', { lease: '' })).toBe('pushed');
+    expect(await clone.push(two, 'sluice/staging/web', { lease: '' })).toBe('raced');
+    expect(await clone.push(two, 'sluice/staging/web', { lease: commits[2]! })).toBe('raced');
+    expect(await clone.remoteBranch('sluice/staging/web')).toEqual({ sha: one, message: 'one\n', ours: true });
+    expect(await clone.push(two, 'sluice/staging/web', { lease: one })).toBe('pushed');
+    const foreign = await world.commit('delivery.git', { z: '1' }, { branch: 'sluice/staging/web' });
+    expect(await clone.remoteBranch('sluice/staging/web')).toMatchObject({ sha: foreign, ours: false });
+    expect(await clone.deleteBranch('sluice/staging/web', two)).toBe('raced');
+    expect(await clone.deleteBranch('sluice/staging/web', foreign)).toBe('pushed');
+    expect(await clone.remoteBranch('sluice/staging/web')).toBeNull();
+  });
+});
+
+describe('bad input', () => {
+  test.each([
+    ['a wrong token', 'wrong', 'delivery.git', 'main', 'token_refused'],
+    ['a project that is not there', 'write-token', 'none.git', 'main', 'token_refused'],
+    ['a missing branch', 'write-token', 'delivery.git', 'nope', 'branch_missing'],
+    ['an empty repository', 'write-token', 'empty.git', 'main', 'branch_missing'],
+    ['an empty repository without branch name', 'write-token', 'empty.git', null, 'branch_missing'],
+  ])('%s', async (_, token, name, branch, code) => {
+    await world.bare('empty.git');
+    await expect(connect(token).clone(`${server.url}/${name}`, branch)).rejects.toMatchObject({ code });
+  });
+
+  test('an unreachable server is tried again, then told', async () => {
+    server.intercept = () => 503;
+    await expect(connect().clone(url, 'main')).rejects.toMatchObject({ code: 'git_unavailable', exit: 6 });
+    expect(waits).toHaveLength(3);
+    await expect(connect().clone('http://127.0.0.1:1/x.git', 'main')).rejects.toMatchObject({ exit: 6 });
+  });
+
+  test.each([
+    'http://gitlab.example.com/x.git',
+    'ext::sh -c true',
+    'file:///tmp/x.git',
+    '/tmp/x.git',
+    'git://example.com/x.git',
+    'https://user:hidden@example.com/x.git',
+  ])('the address %s is not used', async (address) => {
+    const fault = await connect()
+      .clone(address, 'main')
+      .catch((error: unknown) => error);
+    expect(fault).toMatchObject({ code: 'usage' });
+    expect(String(fault)).not.toContain('hidden');
+  });
+
+  test('an interruption leaves nothing behind', async () => {
+    const abort = new AbortController();
+    server.intercept = async () => {
+      abort.abort(new Error('stop'));
+      return new Promise((done) => setTimeout(() => done(503), 50));
+    };
+    await expect(connect().clone(url, 'main', abort.signal)).rejects.toThrow('stop');
+  });
+});
