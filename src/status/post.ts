@@ -24,7 +24,9 @@ export interface PostOptions {
   /** Milliseconds since the epoch until which an absent GitLab is asked again. */
   readonly deadline: number;
   /** Username of the token's bot; null: unknown. */
-  readonly bot: string | null;
+  readonly bot: (gitlab: GitLab) => Promise<string | null>;
+  /** A final state that stands already is not reopened by pending or running. */
+  readonly keep?: StatusState | undefined;
   /** Told before each wait for an absent GitLab. */
   readonly onWait?: (fault: Fault, waitMs: number) => void;
 }
@@ -38,7 +40,7 @@ export interface PostOptions {
 export async function post(gitlab: GitLab, report: StatusReport, options: PostOptions): Promise<Posted> {
   for (let attempt = 0; ; attempt += 1) {
     try {
-      return await postOnce(gitlab.within(options.signal), report, options.bot);
+      return await postOnce(gitlab.within(options.signal), report, options);
     } catch (error) {
       options.signal.throwIfAborted();
       if (!(error instanceof Fault) || error.code !== 'gitlab_unavailable') throw error;
@@ -51,22 +53,27 @@ export async function post(gitlab: GitLab, report: StatusReport, options: PostOp
   }
 }
 
-async function postOnce(gitlab: GitLab, report: StatusReport, bot: string | null): Promise<Posted> {
+async function postOnce(gitlab: GitLab, report: StatusReport, options: PostOptions): Promise<Posted> {
   const { project, sha } = report;
   let pipelineId = report.pipelineId ?? (await findPipeline(gitlab, project, sha, null));
   for (let again = true; ; again = false) {
-    const answer = await postAt(gitlab, { ...report, pipelineId }, bot);
+    const answer = await postAt(gitlab, { ...report, pipelineId }, options);
     if (answer !== 'pipeline-missing') return answer;
     if (!again) return { outcome: 'missing', state: null, id: null, pipelineId: null, message: 'its pipeline is gone' };
     pipelineId = await findPipeline(gitlab, project, sha, pipelineId);
   }
 }
 
-async function postAt(gitlab: GitLab, report: StatusReport, bot: string | null): Promise<Posted | 'pipeline-missing'> {
+async function postAt(
+  gitlab: GitLab,
+  report: StatusReport,
+  options: PostOptions,
+): Promise<Posted | 'pipeline-missing'> {
   const { project, sha, name, pipelineId } = report;
   const rows = await gitlab.statuses(project, sha, { name, ...(pipelineId === null ? {} : { pipelineId }) });
-  const standing = standingStatus(rows, name, pipelineId, bot);
-  const step = stepTo(standing?.state ?? null, report.state);
+  const standing = standingStatus(rows, name, pipelineId, await options.bot(gitlab));
+  const kept = options.keep !== undefined && standing?.state === options.keep && !isFinal(report.state);
+  const step = kept ? 'done' : stepTo(standing?.state ?? null, report.state);
   const stands = { id: standing?.id ?? null, pipelineId: standing?.pipelineId ?? pipelineId, message: '' };
   if (step === 'done')
     return { outcome: 'standing', state: (standing?.state ?? report.state) as StatusState, ...stands };
