@@ -128,6 +128,11 @@ const catalogue = {
     title: 'The artifact would lose objects that git did not delete',
     hint: 'Flux would prune live objects; check what the roots reach.',
   },
+  registry_refused: {
+    exit: 3,
+    title: 'The registry does not take the artifact',
+    hint: 'See the registry’s words; check media types, quota and tag rules.',
+  },
   tree_refused: {
     exit: 3,
     title: 'The repository holds something that cannot travel in an artifact',

@@ -11,7 +11,8 @@ export interface RegistryManifest {
 
 /**
  * Repositories are written `host[:port]/path`. Reads answer null for "not found". Rejects with `Fault`
- * `token_refused` (401, 403), `registry_unavailable` (network, 429, 5xx after retries), `tool_missing` (oras).
+ * `token_refused` (401, 403), `registry_unavailable` (network, 429, 5xx after retries), `registry_refused` (media type,
+ * quota, tag rules), `tool_missing` (oras).
  */
 export interface Registry {
   manifest(repository: string, reference: string, signal?: AbortSignal): Promise<RegistryManifest | null>;
@@ -27,4 +28,6 @@ export interface Registry {
     tags: readonly string[],
     signal?: AbortSignal,
   ): Promise<void>;
+  /** Moves a tag to a manifest that is in the repository. */
+  tag(repository: string, digest: string, tag: string, signal?: AbortSignal): Promise<void>;
 }
