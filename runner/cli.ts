@@ -12,7 +12,15 @@ import { globalFlags, variableOf } from './settings/flags.ts';
 import type { Given } from './settings/values.ts';
 
 /** Every verb, in the order of the story. */
-export const commands: readonly Command[] = [editCommand, updateCommand, publishCommand, notifyCommand, syncCommand, deliverCommand, schemaCommand];
+export const commands: readonly Command[] = [
+  editCommand,
+  updateCommand,
+  publishCommand,
+  notifyCommand,
+  syncCommand,
+  deliverCommand,
+  schemaCommand,
+];
 
 /** What the command line asks for: a command to run, or a text (help, version) to print. */
 export type Invocation =
@@ -20,27 +28,53 @@ export type Invocation =
   | { readonly kind: 'text'; readonly text: string };
 
 /** Reads the command line (without node and script). Fault `usage` for what it does not know. */
-export function readCommandLine(args: readonly string[], version: string, list: readonly Command[] = commands): Invocation {
+export function readCommandLine(
+  args: readonly string[],
+  version: string,
+  list: readonly Command[] = commands,
+): Invocation {
   let printed = '';
   let invocation: Invocation | undefined;
   const program = new Program('sluice');
   const quiet = (target: Program) =>
-    target.exitOverride().configureOutput({ writeOut: (text) => { printed += text; }, writeErr: () => {} }).showSuggestionAfterError(true);
+    target
+      .exitOverride()
+      .configureOutput({
+        writeOut: (text) => {
+          printed += text;
+        },
+        writeErr: () => {},
+      })
+      .showSuggestionAfterError(true);
   quiet(program)
     .description('Carries an application change through GitLab, the registry and Flux, and brings the answer back.')
     .version(version, '--version', 'print the version')
     .helpOption('-h, --help', 'print help')
-    .addHelpText('after', '\nEvery flag has a variable: --dry-run is SLUICE_DRY_RUN. Exit codes: docs/exit-codes.md.\n');
+    .addHelpText(
+      'after',
+      '\nEvery flag has a variable: --dry-run is SLUICE_DRY_RUN. Exit codes: docs/exit-codes.md.\n',
+    );
   for (const command of list) {
-    const sub = quiet(program.command(command.name)).summary(command.summary).description(command.description).helpOption('-h, --help', 'print help');
+    const sub = quiet(program.command(command.name))
+      .summary(command.summary)
+      .description(command.description)
+      .helpOption('-h, --help', 'print help');
     for (const { name, required, variadic, summary } of command.arguments) {
       const text = `${name}${variadic ? '...' : ''}`;
       sub.argument(required ? `<${text}>` : `[${text}]`, summary);
     }
     for (const flag of [...command.flags, ...globalFlags]) sub.addOption(optionOf(flag));
-    sub.addHelpText('after', `\nExamples:\n${command.examples.map(([what, line]) => `  # ${what}\n  sluice ${line}`).join('\n')}\n`);
+    sub.addHelpText(
+      'after',
+      `\nExamples:\n${command.examples.map(([what, line]) => `  # ${what}\n  sluice ${line}`).join('\n')}\n`,
+    );
     sub.action(() => {
-      const given = Object.fromEntries([...command.flags, ...globalFlags].map((flag) => [flag.name, sub.getOptionValue(camel(flag.name)) as Given[string]]));
+      const given = Object.fromEntries(
+        [...command.flags, ...globalFlags].map((flag) => [
+          flag.name,
+          sub.getOptionValue(camel(flag.name)) as Given[string],
+        ]),
+      );
       invocation = { kind: 'run', command, given, positional: sub.args };
     });
   }
@@ -51,7 +85,9 @@ export function readCommandLine(args: readonly string[], version: string, list: 
     if (error.exitCode === 0) return { kind: 'text', text: printed };
     if (error.code === 'commander.help') return { kind: 'text', text: program.helpInformation() };
     const command = list.find(({ name }) => name === args[0]);
-    throw new Fault('usage', error.message.replace(/^error: /, ''), { hint: `See sluice ${command ? `${command.name} ` : ''}--help.` });
+    throw new Fault('usage', error.message.replace(/^error: /, ''), {
+      hint: `See sluice ${command ? `${command.name} ` : ''}--help.`,
+    });
   }
   return invocation ?? { kind: 'text', text: program.helpInformation() };
 }
@@ -66,7 +102,8 @@ function optionOf(flag: Flag): Option {
     ...(flag.gitlab ? [flag.gitlab] : []),
   ];
   const option = new Option(`--${flag.name}${value}`, `${flag.summary} [${notes.join('; ')}]`);
-  if (flag.type === 'list') option.argParser((text: string, previous: readonly string[] | undefined) => [...(previous ?? []), text]);
+  if (flag.type === 'list')
+    option.argParser((text: string, previous: readonly string[] | undefined) => [...(previous ?? []), text]);
   return option;
 }
 

@@ -1,5 +1,4 @@
-import { readFileSync } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { parseConfig } from '../src/config/parse.ts';
 import { Fault } from '../src/fault.ts';
 import type { Secret } from '../src/secret.ts';
@@ -26,13 +25,12 @@ const OUTSIDE_JOB_MS = 600_000;
 const RESERVE_MS = 90_000;
 
 /** The only place that builds systems; each is loaded and connected on first use. */
-export function composeContext(input: ComposeInput): { readonly context: Context; dispose(): Promise<void> } {
+export function composeContext(input: ComposeInput): Context {
   const { values, reporter, clock, env, credentials, signal, folder } = input;
   const job = readJob(env);
   const files = localFiles(folder, tmpdir());
   const processes = runProcesses(env);
   const http = fetchHttp();
-  const disposals = new AsyncDisposableStack();
 
   function token(...names: readonly string[]): Secret {
     for (const name of names) {
@@ -45,8 +43,11 @@ export function composeContext(input: ComposeInput): { readonly context: Context
   }
 
   const gitlabWith = async (secret: Secret, tokenKind: 'private' | 'job') => {
-    const url = values.given('gitlab-url') ? values.string('gitlab-url') : job.serverUrl;
-    if (url === undefined) throw new Fault('usage', 'the address of GitLab is not known', { hint: 'Run in a GitLab job, or set CI_SERVER_URL.' });
+    const url = job.serverUrl;
+    if (url === undefined)
+      throw new Fault('usage', 'the address of GitLab is not known', {
+        hint: 'Run in a GitLab job, or set CI_SERVER_URL.',
+      });
     const { connectGitLab } = await import('../src/systems/gitlab-rest.ts');
     return connectGitLab({ url, token: secret, tokenKind, clock });
   };
@@ -84,12 +85,30 @@ export function composeContext(input: ComposeInput): { readonly context: Context
       return openRepository({ folder: at, processes });
     },
     deliveryGit: once(async () => {
-      const { connectDeliveryGit } = await import('../src/systems/git-push.ts');
-      return connectDeliveryGit({ processes, files, token: credentials.of('SLUICE_GIT_TOKEN') ?? credentials.of('SLUICE_GITLAB_TOKEN') ?? null, env, notice: (text) => reporter.info(text) });
+      const { connectDeliveryGit } = await import('../src/systems/git-delivery.ts');
+      return connectDeliveryGit({
+        processes,
+        files,
+        clock,
+        token: credentials.of('SLUICE_GIT_TOKEN') ?? credentials.of('SLUICE_GITLAB_TOKEN') ?? null,
+        author: { name: env['SLUICE_GIT_AUTHOR_NAME'], email: env['SLUICE_GIT_AUTHOR_EMAIL'] },
+        notice: (text) => reporter.info(text),
+      });
     }),
     registry: once(async () => {
       const { connectRegistry } = await import('../src/systems/registry-http.ts');
-      return connectRegistry({ http, processes, files, clock, credentials: await registryCredentials() });
+      const { registryCredentials } = await import('../src/systems/registry-credentials.ts');
+      const found = await registryCredentials({
+        variable: (name) => env[name] || undefined,
+        secret: (name) => credentials.of(name),
+        readFile: async (path) => {
+          const content = await files.read(path);
+          return content === null ? null : Buffer.from(content).toString();
+        },
+        registry: values.given('registry') ? values.string('registry') : env['CI_REGISTRY_IMAGE'] || undefined,
+      });
+      for (const credential of found) credentials.learn(credential.password.reveal());
+      return connectRegistry({ http, processes, files, clock, credentials: found });
     }),
     kustomize: once(async () => {
       const { connectKustomize } = await import('../src/systems/kustomize-cli.ts');
@@ -97,9 +116,58 @@ export function composeContext(input: ComposeInput): { readonly context: Context
     }),
     cluster: async (name, contextName) => {
       const { connectCluster } = await import('../src/systems/cluster-kubernetes.ts');
-      const text = kubeconfig();
-      return connectCluster({ name, context: contextName, kubeconfig: text, clock });
+      return connectCluster({
+        name,
+        context: contextName,
+        kubeconfig: await kubeconfigs(),
+        proxyFor: (server) => proxyOf(server, env),
+      });
     },
   };
-  return { context, dispose: () => disposals.disposeAsync() };
+  return context;
+
+  async function kubeconfigs(): Promise<readonly string[]> {
+    const paths = (env['KUBECONFIG'] ?? (env['HOME'] ? `${env['HOME']}/.kube/config` : ''))
+      .split(':')
+      .filter((path) => path !== '');
+    const contents = await Promise.all(paths.map((path) => files.read(path)));
+    const texts = contents.flatMap((content) => (content === null ? [] : [Buffer.from(content).toString()]));
+    if (texts.length === 0) {
+      throw new Fault(
+        'context_missing',
+        env['KUBECONFIG'] ? `KUBECONFIG names no file that exists` : 'KUBECONFIG is not set',
+        {
+          hint: 'In a GitLab job it is set when an agent is shared with this project (ci_access) for this environment and branch.',
+        },
+      );
+    }
+    for (const text of texts)
+      for (const [, value] of text.matchAll(/\b(?:token|password|client-key-data)"?:\s*"?([^\s",}]+)/g))
+        credentials.learn(value!);
+    return texts;
+  }
+}
+
+/** Proxy for an address by HTTPS_PROXY, HTTP_PROXY and NO_PROXY, as curl and git read them. */
+function proxyOf(address: string, env: ComposeInput['env']): string | undefined {
+  const { protocol, hostname } = new URL(address);
+  const excluded = (env['NO_PROXY'] ?? env['no_proxy'] ?? '')
+    .split(',')
+    .map((entry) => entry.trim().replace(/^\*?\./, ''))
+    .filter((entry) => entry !== '');
+  if (excluded.some((entry) => entry === '*' || hostname === entry || hostname.endsWith(`.${entry}`))) return undefined;
+  return (protocol === 'https:' ? (env['HTTPS_PROXY'] ?? env['https_proxy']) : env['http_proxy']) || undefined;
+}
+
+/** `--timeout`, else what is left of the job's time less a reserve for the final statuses, else ten minutes. */
+function deadlineOf(values: Values, job: JobInfo, now: number): number {
+  const timeout = values.duration('timeout');
+  if (timeout !== undefined) return now + timeout;
+  return job.deadline === undefined ? now + OUTSIDE_JOB_MS : Math.max(job.deadline - RESERVE_MS, now);
+}
+
+/** Runs an async function at its first call and gives every later caller the same promise. */
+function once<T>(build: () => Promise<T>): () => Promise<T> {
+  let promise: Promise<T> | undefined;
+  return () => (promise ??= build());
 }

@@ -25,9 +25,13 @@ const credentials = readCredentials(env, (path) => {
 });
 const redact = redactor(credentials.known);
 const print = (stream: NodeJS.WriteStream, text: string) =>
-  new Promise<void>((resolve) => { stream.write(redact(text), () => resolve()); });
+  new Promise<void>((resolve) => {
+    stream.write(redact(text), () => resolve());
+  });
 for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => { if (error.code !== 'EPIPE') throw error; });
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
 }
 
 const stop = new AbortController();
@@ -38,8 +42,12 @@ for (const [name, code] of Object.entries(signals)) {
     stop.abort(new Fault(code, name === 'SIGINT' ? 'interrupted (SIGINT)' : 'canceled (SIGTERM)'));
   });
 }
-process.on('uncaughtException', (error) => { void leave(error); });
-process.on('unhandledRejection', (error) => { void leave(error); });
+process.on('uncaughtException', (error) => {
+  void leave(error);
+});
+process.on('unhandledRejection', (error) => {
+  void leave(error);
+});
 
 async function leave(error: unknown): Promise<void> {
   await print(process.stderr, bugText(error, version));
@@ -57,7 +65,15 @@ async function run(invocation: Extract<Invocation, { kind: 'run' }>): Promise<nu
     color: env['NO_COLOR'] === undefined && (process.stderr.isTTY || env['GITLAB_CI'] === 'true'),
   });
   const { composeContext } = await import('./compose.ts');
-  const { context, dispose } = composeContext({ values, reporter, clock, env, credentials, signal: stop.signal, folder: process.cwd() });
+  const context = composeContext({
+    values,
+    reporter,
+    clock,
+    env,
+    credentials,
+    signal: stop.signal,
+    folder: process.cwd(),
+  });
   let result: CommandResult | undefined;
   let failure: unknown;
   try {
@@ -67,7 +83,6 @@ async function run(invocation: Extract<Invocation, { kind: 'run' }>): Promise<nu
     failure = error;
   } finally {
     reporter.end();
-    await dispose();
   }
   const exit = result?.exit ?? exitOf(failure);
   const seconds = (clock.now() - started) / 1000;
@@ -78,17 +93,35 @@ async function run(invocation: Extract<Invocation, { kind: 'run' }>): Promise<nu
     await writeReports(context.files, folder, { command: command.name, document, result, seconds, exit, redact });
   }
   if (values.string('format') === 'json') await print(process.stdout, `${JSON.stringify(document, null, 2)}\n`);
-  else if (result && result.text !== '') await print(process.stdout, result.text.endsWith('\n') ? result.text : `${result.text}\n`);
-  if (result === undefined) await print(process.stderr, failure instanceof Fault ? faultText(failure) : bugText(failure, version));
+  else if (result && result.text !== '')
+    await print(process.stdout, result.text.endsWith('\n') ? result.text : `${result.text}\n`);
+  if (result === undefined)
+    await print(process.stderr, failure instanceof Fault ? faultText(failure) : bugText(failure, version));
   return exit;
 }
 
-function documentOf(command: string, result: CommandResult | undefined, failure: unknown, seconds: number): Readonly<Record<string, unknown>> {
+function documentOf(
+  command: string,
+  result: CommandResult | undefined,
+  failure: unknown,
+  seconds: number,
+): Readonly<Record<string, unknown>> {
   const base = { command, durations: { total: seconds } };
-  if (result) return { ...base, ...result.record, durations: { ...(result.record['durations'] as object | undefined), total: seconds } };
-  const fault = failure instanceof Fault
-    ? faultRecord(failure)
-    : { code: 'bug', message: failure instanceof Error ? failure.message : String(failure), hint: 'Please report it.', docs: 'docs/errors.md' };
+  if (result)
+    return {
+      ...base,
+      ...result.record,
+      durations: { ...(result.record['durations'] as object | undefined), total: seconds },
+    };
+  const fault =
+    failure instanceof Fault
+      ? faultRecord(failure)
+      : {
+          code: 'bug',
+          message: failure instanceof Error ? failure.message : String(failure),
+          hint: 'Please report it.',
+          docs: 'docs/errors.md',
+        };
   return { ...base, outcome: failure instanceof Fault && failure.exit >= 130 ? 'canceled' : 'failed', fault };
 }
 
@@ -100,8 +133,11 @@ async function main(): Promise<number> {
     await print(process.stdout, invocation.text);
     return 0;
   } catch (error) {
-    const json = args.some((arg, index) => arg === '--format=json' || (arg === '--format' && args[index + 1] === 'json')) || env['SLUICE_FORMAT'] === 'json';
-    if (json) await print(process.stdout, `${JSON.stringify(documentOf(args[0] ?? '', undefined, error, 0), null, 2)}\n`);
+    const json =
+      args.some((arg, index) => arg === '--format=json' || (arg === '--format' && args[index + 1] === 'json')) ||
+      env['SLUICE_FORMAT'] === 'json';
+    if (json)
+      await print(process.stdout, `${JSON.stringify(documentOf(args[0] ?? '', undefined, error, 0), null, 2)}\n`);
     await print(process.stderr, error instanceof Fault ? faultText(error) : bugText(error, version));
     return exitOf(error);
   }

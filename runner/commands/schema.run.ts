@@ -15,7 +15,10 @@ export const schemaNames: readonly string[] = Object.keys(schemas);
 export function jsonSchema(name: string): Readonly<Record<string, unknown>> {
   const schema = schemas[name];
   if (!schema) throw new Fault('usage', `there is no schema ${name}. ${suggestion(name, schemaNames)}`);
-  return { title: name === 'sluice.yaml' ? 'sluice.yaml' : `sluice ${name} --format json`, ...z.toJSONSchema(schema, { target: 'draft-7', io: name === 'sluice.yaml' ? 'input' : 'output' }) };
+  return {
+    title: name === 'sluice.yaml' ? 'sluice.yaml' : `sluice ${name} --format json`,
+    ...z.toJSONSchema(schema, { target: 'draft-7', io: name === 'sluice.yaml' ? 'input' : 'output' }),
+  };
 }
 
 /** Prints one schema. Fault `usage` for a name that has none. */

@@ -2,7 +2,12 @@ import type { Fault } from '../../src/fault.ts';
 
 /** A fault for people: what, what to do, where to read more. */
 export function faultText(fault: Fault): string {
-  return [`error: ${fault.message}`, ...(fault.hint ? [`  ${fault.hint}`] : []), `  (${fault.code}: docs/errors.md#${fault.code})`, ''].join('\n');
+  return [
+    `error: ${fault.message}`,
+    ...(fault.hint ? [`  ${fault.hint}`] : []),
+    `  (${fault.code}: docs/errors.md#${fault.code})`,
+    '',
+  ].join('\n');
 }
 
 /** Anything that is no Fault is a bug of sluice: the stack, and what to report. */

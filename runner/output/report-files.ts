@@ -16,7 +16,11 @@ export interface ReportInput {
 export async function writeReports(files: Files, folder: string, input: ReportInput): Promise<void> {
   const texts: Readonly<Record<string, string>> = {
     'result.json': `${JSON.stringify(input.document, null, 2)}\n`,
-    'sluice.env': dotenv({ SLUICE_OUTCOME: String(input.document['outcome']), SLUICE_EXIT: String(input.exit), ...input.result?.dotenv }),
+    'sluice.env': dotenv({
+      SLUICE_OUTCOME: String(input.document['outcome']),
+      SLUICE_EXIT: String(input.exit),
+      ...input.result?.dotenv,
+    }),
     'junit.xml': junit(input),
     'metrics.txt': metrics(input),
     'summary.md': input.result?.summary ?? `**sluice ${input.command}**: ${String(input.document['outcome'])}\n`,
@@ -33,10 +37,20 @@ export function dotenv(values: Readonly<Record<string, string>>): string {
 
 function junit({ command, result, document, seconds }: ReportInput): string {
   const fault = document['fault'] as { code: string; message: string } | undefined;
-  const own: NonNullable<CommandResult['cases']>[number] = { suite: 'sluice', name: command, seconds, ...(fault ? { failure: `${fault.code}: ${fault.message}` } : {}) };
+  const own: NonNullable<CommandResult['cases']>[number] = {
+    suite: 'sluice',
+    name: command,
+    seconds,
+    ...(fault ? { failure: `${fault.code}: ${fault.message}` } : {}),
+  };
   const cases = result?.cases?.length ? result.cases : [own];
   const body = cases.map((test) => {
-    const inner = test.failure !== undefined ? `<failure message="${xml(test.failure)}"/>` : test.skipped !== undefined ? `<skipped message="${xml(test.skipped)}"/>` : '';
+    const inner =
+      test.failure !== undefined
+        ? `<failure message="${xml(test.failure)}"/>`
+        : test.skipped !== undefined
+          ? `<skipped message="${xml(test.skipped)}"/>`
+          : '';
     return `    <testcase classname="${xml(test.suite)}" name="${xml(test.name)}" time="${test.seconds.toFixed(3)}">${inner}</testcase>`;
   });
   const failures = cases.filter((test) => test.failure !== undefined).length;
@@ -45,7 +59,10 @@ function junit({ command, result, document, seconds }: ReportInput): string {
 
 function xml(text: string): string {
   const escapes: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
-  return text.replaceAll(/[&<>"]/g, (char) => escapes[char]!).replaceAll(/[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/gu, '\uFFFD').replaceAll('\n', '&#10;');
+  return text
+    .replaceAll(/[&<>"]/g, (char) => escapes[char]!)
+    .replaceAll(/[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/gu, '\uFFFD')
+    .replaceAll('\n', '&#10;');
 }
 
 function metrics({ command, seconds, exit, document }: ReportInput): string {
@@ -55,7 +72,12 @@ function metrics({ command, seconds, exit, document }: ReportInput): string {
     `sluice_exit_code{command="${command}"} ${exit}`,
     '# TYPE sluice_duration_seconds gauge',
     `sluice_duration_seconds{command="${command}",step="total"} ${seconds.toFixed(3)}`,
-    ...Object.entries(durations).filter(([step]) => step !== 'total').map(([step, value]) => `sluice_duration_seconds{command="${command}",step="${step.replaceAll(/["\\\n]/g, '_')}"} ${value.toFixed(3)}`),
+    ...Object.entries(durations)
+      .filter(([step]) => step !== 'total')
+      .map(
+        ([step, value]) =>
+          `sluice_duration_seconds{command="${command}",step="${step.replaceAll(/["\\\n]/g, '_')}"} ${value.toFixed(3)}`,
+      ),
     '# EOF',
     '',
   ].join('\n');

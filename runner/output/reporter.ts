@@ -17,7 +17,8 @@ export interface ReporterOptions {
 export function textReporter({ write, clock, verbose, sections, color }: ReporterOptions): Reporter & { end(): void } {
   let section: string | undefined;
   let count = 0;
-  const paint = (style: 'bold' | 'yellow' | 'dim', text: string) => (color ? styleText(style, text, { validateStream: false }) : text);
+  const paint = (style: 'bold' | 'yellow' | 'dim', text: string) =>
+    color ? styleText(style, text, { validateStream: false }) : text;
   const seconds = () => Math.floor(clock.now() / 1000);
   const end = () => {
     if (section !== undefined) write(`\u001b[0Ksection_end:${seconds()}:${section}\r\u001b[0K\n`);
@@ -42,5 +43,8 @@ export function textReporter({ write, clock, verbose, sections, color }: Reporte
 }
 
 function indent(text: string): string {
-  return text.split('\n').map((line) => `  ${line}`).join('\n');
+  return text
+    .split('\n')
+    .map((line) => `  ${line}`)
+    .join('\n');
 }

@@ -2,11 +2,34 @@ import type { Flag } from '../command.ts';
 
 /** Flags that every command has. */
 export const globalFlags: readonly Flag[] = [
-  { name: 'config', type: 'string', value: 'FILE', summary: 'the delivery repository’s configuration (default: sluice.yaml)' },
-  { name: 'format', type: 'string', value: 'FORMAT', summary: 'what stdout carries: text for people, json: exactly one document', choices: ['text', 'json'], default: 'text' },
+  {
+    name: 'config',
+    type: 'string',
+    value: 'FILE',
+    summary: 'the delivery repository’s configuration (default: sluice.yaml)',
+  },
+  {
+    name: 'format',
+    type: 'string',
+    value: 'FORMAT',
+    summary: 'what stdout carries: text for people, json: exactly one document',
+    choices: ['text', 'json'],
+    default: 'text',
+  },
   { name: 'dry-run', type: 'boolean', summary: 'print the plan and do nothing' },
-  { name: 'report-dir', type: 'string', value: 'DIR', summary: 'write result.json, sluice.env, junit.xml, metrics.txt and summary.md there' },
-  { name: 'timeout', type: 'duration', value: 'DURATION', summary: 'give up after this time, e.g. 90s or 15m (default: what is left of the job’s time less 90 s; outside a job 10m)' },
+  {
+    name: 'report-dir',
+    type: 'string',
+    value: 'DIR',
+    summary: 'write result.json, sluice.env, junit.xml, metrics.txt and summary.md there',
+  },
+  {
+    name: 'timeout',
+    type: 'duration',
+    value: 'DURATION',
+    summary:
+      'give up after this time, e.g. 90s or 15m (default: what is left of the job’s time less 90 s; outside a job 10m)',
+  },
   { name: 'verbose', type: 'boolean', summary: 'say more on stderr' },
 ];
 

@@ -37,8 +37,14 @@ export function readJob(env: Environment): JobInfo {
 }
 
 /** The script must end at this moment: the job's start plus the runner's script limit, else the job's. */
-function deadlineOf(startedAt: number | undefined, scriptTimeout: string | undefined, jobTimeout: number | undefined): number | undefined {
+function deadlineOf(
+  startedAt: number | undefined,
+  scriptTimeout: string | undefined,
+  jobTimeout: number | undefined,
+): number | undefined {
   if (startedAt === undefined) return undefined;
-  const limit = (scriptTimeout === undefined ? undefined : parseDuration(scriptTimeout)) ?? (jobTimeout === undefined ? undefined : jobTimeout * 1000);
+  const limit =
+    (scriptTimeout === undefined ? undefined : parseDuration(scriptTimeout)) ??
+    (jobTimeout === undefined ? undefined : jobTimeout * 1000);
   return limit === undefined ? undefined : startedAt + limit;
 }
