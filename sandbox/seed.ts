@@ -1,0 +1,128 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import type { GitLabServer, ProjectHandle } from './gitlab/handle.ts';
+import type { WorldCluster, WorldRegistry } from './parts.ts';
+
+/** Where the example projects live in the simulated GitLab. */
+export const paths = {
+  component: 'sluice/sluice',
+  app: 'shop/podinfo',
+  checkout: 'shop/checkout',
+  delivery: 'shop/delivery',
+  agents: 'platform/agents',
+} as const;
+
+/** Host that stands for the registry in examples/. */
+const REGISTRY_IN_EXAMPLES = 'registry.example.com';
+
+/** The projects, and every credential that was made (for leak searches). */
+export interface Seeded {
+  readonly app: ProjectHandle;
+  readonly checkout: ProjectHandle;
+  readonly delivery: ProjectHandle;
+  readonly secrets: readonly string[];
+}
+
+/** What seeding needs. */
+export interface SeedInput {
+  readonly root: string;
+  readonly gitlab: GitLabServer;
+  readonly registry: WorldRegistry;
+  readonly clusters: Readonly<Record<string, WorldCluster>>;
+  readonly delivery?: ReadonlyMap<string, Uint8Array>;
+}
+
+/** Creates the projects from examples/ with tokens, variables, agents and Flux objects, as people would set them up. */
+export async function seedWorld({ root, gitlab, registry, clusters, delivery }: SeedInput): Promise<Seeded> {
+  const example = (name: string) => readExample(join(root, 'examples', name), registry.host);
+  const version = (JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string }).version;
+  const projects = {
+    app: gitlab.createProject(paths.app),
+    checkout: gitlab.createProject(paths.checkout),
+    delivery: gitlab.createProject(paths.delivery),
+  };
+  gitlab.createProject(paths.agents);
+  await gitlab.publishComponent(paths.component, root, version);
+
+  await gitlab.seed(paths.agents, await example('agent-config'), 'Share the agents with the delivery project', {
+    pipeline: false,
+  });
+  for (const [name, cluster] of Object.entries(clusters)) {
+    gitlab.registerAgent({
+      configProject: paths.agents,
+      name,
+      cluster: { url: cluster.url, token: cluster.agentToken, ...(cluster.ca === undefined ? {} : { ca: cluster.ca }) },
+    });
+  }
+
+  const bot = gitlab.createToken(paths.delivery, {
+    name: 'sluice',
+    scopes: ['api', 'write_repository'],
+    accessLevel: 40,
+  });
+  const appBot = gitlab.createToken(paths.app, { name: 'sluice', scopes: ['api'], accessLevel: 40 });
+  const checkoutBot = gitlab.createToken(paths.checkout, { name: 'sluice', scopes: ['api'], accessLevel: 40 });
+  const hidden = { masked: true, protected: true };
+  gitlab.setVariable(paths.delivery, { key: 'SLUICE_GITLAB_TOKEN', value: bot.token, ...hidden });
+  gitlab.setVariable(paths.delivery, { key: 'SLUICE_GITLAB_TOKEN_PODINFO', value: appBot.token, ...hidden });
+  gitlab.setVariable(paths.delivery, { key: 'SLUICE_GITLAB_TOKEN_CHECKOUT', value: checkoutBot.token, ...hidden });
+  for (const app of [paths.app, paths.checkout])
+    gitlab.setVariable(app, { key: 'SLUICE_GITLAB_TOKEN', value: bot.token, ...hidden });
+
+  const pull = gitlab.createDeployToken(paths.delivery, { name: 'flux', scopes: ['read_registry', 'read_repository'] });
+  const files = delivery ?? (await example('delivery'));
+  const rbac = await readExample(join(root, 'examples', 'agent-config', 'rbac'), registry.host);
+  for (const [name, cluster] of Object.entries(clusters)) {
+    await cluster.apply(['apiVersion: v1', 'kind: Namespace', 'metadata: { name: flux-system }', ''].join('\n'));
+    await cluster.apply(pullSecret(registry.host, pull));
+    for (const [path, content] of rbac)
+      if (path.endsWith('.yaml')) await cluster.apply(Buffer.from(content).toString());
+    const folder = `clusters/${name === 'staging-eu' ? 'staging' : 'production'}/`;
+    for (const [path, content] of files) {
+      if (path.startsWith(folder) && path.endsWith('.yaml')) await cluster.apply(Buffer.from(content).toString());
+    }
+  }
+  await gitlab.seed(paths.app, await example('app'), 'Start the application', { pipeline: false });
+  await gitlab.seed(paths.checkout, new Map([['README.md', '# checkout\n']]), 'Start the application', {
+    pipeline: false,
+  });
+  await gitlab.seed(paths.delivery, files, 'Describe staging and production');
+  return {
+    ...projects,
+    secrets: [
+      bot.token,
+      appBot.token,
+      checkoutBot.token,
+      pull.token,
+      ...Object.values(clusters).map((cluster) => cluster.agentToken),
+    ],
+  };
+}
+
+async function readExample(folder: string, registryHost: string): Promise<ReadonlyMap<string, Uint8Array>> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const files = entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .toSorted();
+  return new Map(
+    await Promise.all(
+      files.map(async (file) => {
+        const text = (await readFile(file, 'utf8')).replaceAll(REGISTRY_IN_EXAMPLES, registryHost);
+        return [relative(folder, file), Buffer.from(text)] as const;
+      }),
+    ),
+  );
+}
+
+function pullSecret(host: string, { username, token }: { readonly username: string; readonly token: string }): string {
+  const auths = { [host]: { username, password: token, auth: Buffer.from(`${username}:${token}`).toString('base64') } };
+  return [
+    'apiVersion: v1',
+    'kind: Secret',
+    'metadata: { name: delivery-registry, namespace: flux-system }',
+    'type: kubernetes.io/dockerconfigjson',
+    `data: { .dockerconfigjson: ${Buffer.from(JSON.stringify({ auths })).toString('base64')} }`,
+    '',
+  ].join('\n');
+}
