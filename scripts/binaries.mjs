@@ -12,8 +12,15 @@ const VERSION_PACKAGE = 'k8s.io/component-base/version';
 
 /** Seconds that a cold build takes on two cores; shown as an estimate, never asserted. */
 const COLD_SECONDS = {
-  oras: 30, kustomize: 40, registry: 130, etcd: 30, 'kube-apiserver': 340, 'source-controller': 285,
-  'kustomize-controller': 230, 'notification-controller': 190, 'helm-controller': 130,
+  oras: 30,
+  kustomize: 40,
+  registry: 130,
+  etcd: 30,
+  'kube-apiserver': 340,
+  'source-controller': 285,
+  'kustomize-controller': 230,
+  'notification-controller': 190,
+  'helm-controller': 130,
 };
 
 /** Where built tools are kept: $XDG_CACHE_HOME/sluice/bin, else ~/.cache/sluice/bin. */
@@ -30,9 +37,11 @@ export function goVersion() {
 /** Fails with the repair when Go is missing or older than 1.26. */
 export function requireGo(why) {
   const version = goVersion();
-  if (!version) throw new Error(`Go is missing. ${why} Install Go 1.26 or newer from https://go.dev/dl/ and put it on the PATH.`);
+  if (!version)
+    throw new Error(`Go is missing. ${why} Install Go 1.26 or newer from https://go.dev/dl/ and put it on the PATH.`);
   const [major, minor] = version.replace(/^go/, '').split('.').map(Number);
-  if (major < 1 || (major === 1 && minor < 26)) throw new Error(`Go ${version} is too old. ${why} Install Go 1.26 or newer from https://go.dev/dl/.`);
+  if (major < 1 || (major === 1 && minor < 26))
+    throw new Error(`Go ${version} is too old. ${why} Install Go 1.26 or newer from https://go.dev/dl/.`);
   return version;
 }
 
@@ -44,7 +53,12 @@ function recipe(name) {
   const flags = ['-s', '-w'];
   const kubernetes = /k8s\.io\/kubernetes (v1\.(\d+)\.\d+)/.exec(text);
   if (name === 'kube-apiserver' && kubernetes) {
-    flags.push(`-X ${VERSION_PACKAGE}.gitVersion=${kubernetes[1]}`, `-X ${VERSION_PACKAGE}.gitMajor=1`, `-X ${VERSION_PACKAGE}.gitMinor=${kubernetes[2]}`, `-X ${VERSION_PACKAGE}.gitTreeState=clean`);
+    flags.push(
+      `-X ${VERSION_PACKAGE}.gitVersion=${kubernetes[1]}`,
+      `-X ${VERSION_PACKAGE}.gitMajor=1`,
+      `-X ${VERSION_PACKAGE}.gitMinor=${kubernetes[2]}`,
+      `-X ${VERSION_PACKAGE}.gitTreeState=clean`,
+    );
   }
   if (name === 'kustomize') flags.push('-X sigs.k8s.io/kustomize/api/provenance.version=v5.8.1');
   const key = createHash('sha256');
@@ -79,12 +93,17 @@ export async function ensureBinaries(names, { log = console.error, env = process
   if (missing.length > 0) {
     const go = requireGo(`It builds ${missing.join(', ')}.`);
     const seconds = missing.reduce((sum, name) => sum + (COLD_SECONDS[name] ?? 120), 0);
-    log(`building ${missing.join(', ')} with ${go}: about ${Math.ceil(seconds / 60)} min on two cores when nothing is cached`);
+    log(
+      `building ${missing.join(', ')} with ${go}: about ${Math.ceil(seconds / 60)} min on two cores when nothing is cached`,
+    );
   }
   const results = [];
   for (const name of names) {
     const path = binaryPath(name, env);
-    if (isBuilt(name, env)) { results.push({ name, path, seconds: 0, built: false }); continue; }
+    if (isBuilt(name, env)) {
+      results.push({ name, path, seconds: 0, built: false });
+      continue;
+    }
     const started = Date.now();
     await build(name, path, env);
     const seconds = Math.round((Date.now() - started) / 1000);
@@ -105,8 +124,21 @@ async function build(name, path, env) {
   }
   const staging = `${folder}.building-${process.pid}`;
   mkdirSync(staging, { recursive: true });
-  const args = ['build', '-mod=readonly', '-trimpath', '-buildvcs=false', '-ldflags', flags, '-o', join(staging, name), main];
-  const { code, text } = await run('go', args, { cwd: module, env: { ...env, CGO_ENABLED: '0', GOWORK: 'off', GOFLAGS: '' } });
+  const args = [
+    'build',
+    '-mod=readonly',
+    '-trimpath',
+    '-buildvcs=false',
+    '-ldflags',
+    flags,
+    '-o',
+    join(staging, name),
+    main,
+  ];
+  const { code, text } = await run('go', args, {
+    cwd: module,
+    env: { ...env, CGO_ENABLED: '0', GOWORK: 'off', GOFLAGS: '' },
+  });
   if (code !== 0) {
     rmSync(staging, { recursive: true, force: true });
     throw new Error(`building ${name} failed (go ${args.slice(0, 2).join(' ')}, exit ${code}):\n${text.slice(-2000)}`);
@@ -116,15 +148,24 @@ async function build(name, path, env) {
 }
 
 function isAlive(pid) {
-  try { process.kill(pid, 0); return true; } catch { return false; }
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function run(command, args, options) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
     let text = '';
-    child.stdout.on('data', (data) => { text += data; });
-    child.stderr.on('data', (data) => { text += data; });
+    child.stdout.on('data', (data) => {
+      text += data;
+    });
+    child.stderr.on('data', (data) => {
+      text += data;
+    });
     child.on('error', reject);
     child.on('exit', (code) => resolve({ code, text }));
   });

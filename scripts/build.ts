@@ -22,7 +22,9 @@ export async function bundle(): Promise<void> {
     legalComments: 'external',
     logLevel: 'error',
     chunkNames: 'chunks/[name]-[hash]',
-    banner: { js: "import { createRequire as sluiceRequire } from 'node:module'; const require = sluiceRequire(import.meta.url);" },
+    banner: {
+      js: "import { createRequire as sluiceRequire } from 'node:module'; const require = sluiceRequire(import.meta.url);",
+    },
   });
   await chmod(join(outdir, 'sluice.js'), 0o755);
 }

@@ -26,7 +26,8 @@ const TASKS = {
 
 /** Debian package → is it there? */
 const PRESENT = {
-  git: () => existsSync(join(spawnSync('git', ['--exec-path'], { encoding: 'utf8' }).stdout?.trim() ?? '', 'git-http-backend')),
+  git: () =>
+    existsSync(join(spawnSync('git', ['--exec-path'], { encoding: 'utf8' }).stdout?.trim() ?? '', 'git-http-backend')),
   rsync: () => onPath('rsync') !== undefined,
   chromium: () => onPath('chromium') !== undefined,
   buildah: () => onPath('buildah') !== undefined,
@@ -35,15 +36,25 @@ const PRESENT = {
 
 function installModules() {
   const lock = readFileSync(join(ROOT, 'package-lock.json'));
-  const wanted = createHash('sha256').update(lock).update(process.platform + process.arch).digest('hex');
+  const wanted = createHash('sha256')
+    .update(lock)
+    .update(process.platform + process.arch)
+    .digest('hex');
   const marker = join(ROOT, 'node_modules', '.sluice-installed');
   if (existsSync(marker) && readFileSync(marker, 'utf8') === wanted) return;
   say('installing npm packages (about half a minute) …');
   const npm = process.env.npm_execpath ? [process.execPath, process.env.npm_execpath] : ['npm'];
-  const { status } = spawnSync(npm[0], [...npm.slice(1), 'ci', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: ROOT, stdio: ['ignore', 2, 2] });
-  if (status !== 0) throw new Error('npm ci failed; see above. Check the network and the npm registry, then run again.');
+  const { status } = spawnSync(npm[0], [...npm.slice(1), 'ci', '--no-audit', '--no-fund', '--loglevel=error'], {
+    cwd: ROOT,
+    stdio: ['ignore', 2, 2],
+  });
+  if (status !== 0)
+    throw new Error('npm ci failed; see above. Check the network and the npm registry, then run again.');
   const node = spawnSync(join(ROOT, 'node_modules', '.bin', 'node'), ['--version'], { encoding: 'utf8' });
-  if (node.status !== 0) throw new Error(`the npm package "node" does not run here: ${node.error?.message ?? node.stderr}. On Debian: apt-get install libatomic1.`);
+  if (node.status !== 0)
+    throw new Error(
+      `the npm package "node" does not run here: ${node.error?.message ?? node.stderr}. On Debian: apt-get install libatomic1.`,
+    );
   writeFileSync(marker, wanted);
 }
 
@@ -51,12 +62,14 @@ function installPackages(names) {
   const missing = names.filter((name) => !PRESENT[name]());
   if (missing.length === 0) return;
   const command = `apt-get install -y --no-install-recommends ${missing.join(' ')}`;
-  if (process.getuid?.() !== 0 || !onPath('apt-get')) throw new Error(`missing: ${missing.join(', ')}. Install with: sudo ${command}`);
+  if (process.getuid?.() !== 0 || !onPath('apt-get'))
+    throw new Error(`missing: ${missing.join(', ')}. Install with: sudo ${command}`);
   say(`installing Debian packages: ${missing.join(', ')} …`);
   const options = { stdio: ['ignore', 'ignore', 2], env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } };
   spawnSync('apt-get', ['update', '-qq'], options);
   const [program, ...args] = command.split(' ');
-  if (spawnSync(program, [...args, '-qq'], options).status !== 0 || missing.some((name) => !PRESENT[name]())) throw new Error(`could not install ${missing.join(', ')}. Try: sudo ${command}`);
+  if (spawnSync(program, [...args, '-qq'], options).status !== 0 || missing.some((name) => !PRESENT[name]()))
+    throw new Error(`could not install ${missing.join(', ')}. Try: sudo ${command}`);
 }
 
 async function main() {
@@ -70,10 +83,15 @@ async function main() {
   const bin = join(ROOT, 'node_modules', '.bin');
   const path = [bin, ...missing.map((tool) => dirname(binaryPath(tool))), process.env.PATH].join(delimiter);
   const entry = task === 'sluice' ? join(ROOT, 'runner', 'main.ts') : join(ROOT, 'scripts', `${task}.ts`);
-  const child = spawn(join(bin, 'node'), ['--disable-warning=ExperimentalWarning', entry, ...args], { stdio: 'inherit', env: { ...process.env, PATH: path } });
+  const child = spawn(join(bin, 'node'), ['--disable-warning=ExperimentalWarning', entry, ...args], {
+    stdio: 'inherit',
+    env: { ...process.env, PATH: path },
+  });
   for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   process.on('SIGINT', () => {});
-  child.on('exit', (code, signal) => { process.exitCode = code ?? (signal === 'SIGINT' ? 130 : 143); });
+  child.on('exit', (code, signal) => {
+    process.exitCode = code ?? (signal === 'SIGINT' ? 130 : 143);
+  });
 }
 
 main().catch((error) => {

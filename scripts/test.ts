@@ -20,7 +20,9 @@ const checks: readonly Check[] = [
 
 function run(command: readonly string[], quiet: boolean): Promise<{ code: number; text: string }> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command[0]!, command.slice(1), { stdio: ['ignore', quiet ? 'pipe' : 'inherit', quiet ? 'pipe' : 'inherit'] });
+    const child = spawn(command[0]!, command.slice(1), {
+      stdio: ['ignore', quiet ? 'pipe' : 'inherit', quiet ? 'pipe' : 'inherit'],
+    });
     let text = '';
     child.stdout?.on('data', (data) => (text += String(data)));
     child.stderr?.on('data', (data) => (text += String(data)));
@@ -51,11 +53,18 @@ if (args.length === 0) {
 const folder = await mkdtemp(join(tmpdir(), 'sluice-test-'));
 const report = join(folder, 'vitest.json');
 try {
-  const { code } = await run(['vitest', 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...args], false);
-  const counts = JSON.parse(await readFile(report, 'utf8')) as Record<string, number> & { testResults: { status: string; assertionResults: unknown[]; message: string }[] };
+  const { code } = await run(
+    ['vitest', 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, ...args],
+    false,
+  );
+  const counts = JSON.parse(await readFile(report, 'utf8')) as Record<string, number> & {
+    testResults: { status: string; assertionResults: unknown[]; message: string }[];
+  };
   passed += counts['numPassedTests'] ?? 0;
   skipped += (counts['numPendingTests'] ?? 0) + (counts['numTodoTests'] ?? 0);
-  const broken = counts.testResults.filter((file) => file.status === 'failed' && file.assertionResults.length === 0).length;
+  const broken = counts.testResults.filter(
+    (file) => file.status === 'failed' && file.assertionResults.length === 0,
+  ).length;
   failed += (counts['numFailedTests'] ?? 0) + broken;
   if (code !== 0 && failed === 0) failed += 1;
 } finally {
