@@ -1,0 +1,22 @@
+/** What is known after a lost race. */
+export interface Race {
+  /** Attempts so far, this one included. */
+  readonly attempts: number;
+  /** Commits of others that landed while this run tried. */
+  readonly landed: number;
+  /** Milliseconds that one attempt takes (fetch, plan, push). */
+  readonly attemptMs: number;
+}
+
+/** Longest wait before another try, in milliseconds. */
+const LONGEST = 60_000;
+
+/**
+ * Milliseconds to wait before the next attempt: full jitter in a window that grows with the contenders seen. Each of
+ * them needs about one attempt's time at the server; how many still wait is not known, so at least as many are
+ * expected as have landed, and twice as many after each loss. `random` is uniform in [0, 1).
+ */
+export function backoff(race: Race, random: number): number {
+  const contenders = Math.max(race.landed, 2 ** Math.min(race.attempts, 10) - 1);
+  return random * Math.min(LONGEST, Math.max(50, race.attemptMs) * contenders);
+}
