@@ -1,5 +1,7 @@
+import { createWriteStream } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { Fault } from '../fault.ts';
 import type { Files } from './files.ts';
 
@@ -31,6 +33,26 @@ export function localFiles(folder: string, temporaryFolder: string): Files {
       } catch (error) {
         await rm(staging, { force: true });
         throw unreadable(path, error);
+      }
+    },
+    async writeStream(path, content) {
+      const target = at(path);
+      const staging = `${target}.sluice-${process.pid}`;
+      try {
+        await mkdir(dirname(target), { recursive: true });
+        await pipeline(content, createWriteStream(staging));
+        await rename(staging, target);
+      } catch (error) {
+        await rm(staging, { force: true });
+        throw codeOf(error) === undefined ? error : unreadable(path, error);
+      }
+    },
+    async rename(from, to) {
+      try {
+        await mkdir(dirname(at(to)), { recursive: true });
+        await rename(at(from), at(to));
+      } catch (error) {
+        throw unreadable(to, error);
       }
     },
     async list(path) {

@@ -6,6 +6,10 @@ export interface Files {
   read(path: string): Promise<Uint8Array | null>;
   /** Writes the whole file, or nothing (temporary file and rename), keeping its mode. */
   write(path: string, content: string | Uint8Array): Promise<void>;
+  /** As `write`, from a stream: memory stays flat however much comes. */
+  writeStream(path: string, content: AsyncIterable<Uint8Array>): Promise<void>;
+  /** Moves a file of this folder's file system; its folder is made. */
+  rename(from: string, to: string): Promise<void>;
   /** Files below a folder, recursively (not .git), paths as given + '/' + relative, sorted; null where it is no folder. */
   list(path: string): Promise<readonly string[] | null>;
   /** A new private temporary folder, removed on disposal. */
