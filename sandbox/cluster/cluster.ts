@@ -1,9 +1,133 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { createAuthorizer } from './api/authorize.ts';
+import { type ApiState, createApi } from './api/server.ts';
+import { createArtifacts } from './flux/artifacts.ts';
+import { fluxDuties, startControllers } from './flux/flux.ts';
+import type { World } from './flux/world.ts';
 import type { ClusterOptions, SimulatedCluster } from './handle.ts';
+import { handleObjects } from './objects.ts';
+import { createScripts } from './scripts.ts';
+import { createStore } from './store/store.ts';
+import { runTool } from './tools.ts';
+import { fateByTag } from './workloads/rollout.ts';
+import { createWorkloads, workloadKinds } from './workloads/workloads.ts';
+
+const systemNamespaces = ['default', 'kube-system', 'flux-system'];
+
+function createWorld(options: ClusterOptions, folder: string, gates: { drops: boolean }): World {
+  const scale = options.timeScale ?? 1;
+  const now = options.now ?? Date.now;
+  const store = createStore(now);
+  const hosts = Object.entries(options.hosts ?? {});
+  return {
+    store,
+    artifacts: createArtifacts(),
+    now,
+    scaled: (ms) => ms * scale,
+    sleep: async (ms, signal) => {
+      await wait(ms * scale, undefined, { signal }).catch((error: unknown) => {
+        throw signal.aborted ? signal.reason : error;
+      });
+    },
+    run: (tool, args, { cwd, env, signal }) =>
+      runTool(tool === 'git' ? (options.git ?? 'git') : options.kustomize, args, {
+        cwd,
+        home: folder,
+        env: options.env,
+        added: env ?? {},
+        signal,
+      }),
+    locate: (url) => {
+      const { host, pathname, search } = new URL(url);
+      const to = hosts.find(([name]) => name === host)?.[1];
+      return to === undefined ? url : `${to.replace(/\/$/, '')}${pathname === '/' ? '' : pathname}${search}`;
+    },
+    makeFolder: (name) => mkdtemp(join(folder, `${name}-`)),
+    isGateOpen: (gate) => options.featureGates?.[gate] === true,
+    requeueDependency: options.requeueDependencyMs ?? 30_000,
+    dropsHistory: () => gates.drops,
+    log: options.log ?? (() => undefined),
+  };
+}
 
 /**
  * Starts a simulated cluster on loopback: a Kubernetes API over HTTP and the behaviour of Flux 2.9 behind it.
  * Rejects when no port is free or the temporary folder cannot be made.
  */
 export async function startCluster(options: ClusterOptions): Promise<SimulatedCluster> {
-  throw new Error(`The simulated cluster cannot start yet (${options.kustomize}).`);
+  const folder = await mkdtemp(join(options.folder ?? tmpdir(), 'cluster-'));
+  const history = { drops: false };
+  const world = createWorld(options, folder, history);
+  const { store } = world;
+  const workloads = createWorkloads(world, options.workloads ?? fateByTag);
+  const work = Object.fromEntries(
+    workloadKinds.map((kind) => [kind, { by: 'workloads' as const, reconcile: workloads.reconcile }]),
+  );
+  const controllers = startControllers(world, { ...fluxDuties(world), ...work });
+  store.subscribe(workloads.collect);
+  const adminToken = options.adminToken ?? randomBytes(24).toString('hex');
+  const state: ApiState = {
+    tokens: new Map([[adminToken, { name: 'admin', groups: ['system:masters', 'system:authenticated'] }]]),
+    watches: new Set(),
+    records: [],
+    rules: [],
+    latency: 0,
+    refusesWatches: false,
+    isOffline: false,
+  };
+  const server = createApi({
+    store,
+    authorizer: createAuthorizer(store),
+    state,
+    version: options.version ?? 'v1.36.4',
+    now: world.now,
+    bookmarkEvery: Math.max(world.scaled(60_000), 1000),
+    proxy: async () => ({ status: 503, body: 'no endpoints available for service "webhook-receiver"' }),
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const objects = handleObjects(world);
+  for (const name of systemNamespaces) objects.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
+
+  let stopping: Promise<void> | null = null;
+  const stop = async () => {
+    await controllers.stop();
+    for (const cut of state.watches) cut();
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+    await rm(folder, { recursive: true, force: true, maxRetries: 3 });
+  };
+  return {
+    url,
+    receiverUrl: url,
+    adminToken,
+    addToken: (token, user, groups = []) =>
+      void state.tokens.set(token, { name: user, groups: [...groups, 'system:authenticated'] }),
+    removeToken: (token) => void state.tokens.delete(token),
+    kubeconfig: (context, token = adminToken) =>
+      JSON.stringify(
+        {
+          apiVersion: 'v1',
+          kind: 'Config',
+          'current-context': context,
+          clusters: [{ name: context, cluster: { server: url, 'insecure-skip-tls-verify': true } }],
+          users: [{ name: context, user: { token } }],
+          contexts: [{ name: context, context: { cluster: context, user: context } }],
+        },
+        null,
+        2,
+      ),
+    ...objects,
+    scripts: createScripts({ world, state, controllers, workloads, history }),
+    requests: () => state.records,
+    stop: () => (stopping ??= stop()),
+  };
 }

@@ -99,7 +99,7 @@ export interface ClusterScripts {
   pause(controller: ControllerName): void;
   resume(controller: ControllerName): void;
   /** Ends work in flight and starts afresh; source-controller forgets its artifacts (`status.artifact` goes, then comes back). */
-  restart(controller: ControllerName): void;
+  restart(controller: ControllerName): Promise<void>;
   /** Ends all open watch streams; `refuse` makes new watches fail with 500 until called with false. */
   cutWatches(refuse?: boolean): void;
   /** Older resource versions answer 410 Gone from now on. */

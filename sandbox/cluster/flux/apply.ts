@@ -1,0 +1,148 @@
+import type { ClusterObject } from '../handle.ts';
+import type { Resource } from '../store/kinds.ts';
+import { groupOf, text, versionOf } from '../store/object.ts';
+import { StatusError } from '../store/status-error.ts';
+import type { World } from './world.ts';
+
+/** Objects that cannot be applied; the message is the one of `ReconciliationFailed`. */
+export class ApplyError extends Error {}
+
+/** An entry of `status.inventory.entries`. */
+export interface InventoryEntry {
+  readonly id: string;
+  readonly v: string;
+}
+
+/** An applied object: its served kind and its name. */
+export interface Applied {
+  readonly resource: Resource;
+  readonly namespace: string | null;
+  readonly name: string;
+  readonly version: string;
+}
+
+/** `Deployment/demo/podinfo`, as Flux writes it in messages. */
+export function subjectOf(object: ClusterObject): string {
+  const { namespace, name } = object.metadata;
+  return namespace === undefined ? `${object.kind}/${name}` : `${object.kind}/${namespace}/${name}`;
+}
+
+/** `<namespace>_<name>_<group>_<kind>`. */
+export function inventoryEntry(one: Applied): InventoryEntry {
+  return { id: `${one.namespace ?? ''}_${one.name}_${one.resource.group}_${one.resource.kind}`, v: one.version };
+}
+
+/** The object that an inventory entry names, or null when its kind is not served. */
+export function readEntry(world: World, entry: InventoryEntry): Applied | null {
+  const [namespace = '', name = '', group = '', kind = ''] = entry.id.split('_');
+  const resource = world.store.kinds.all().find((one) => one.group === group && one.kind === kind);
+  return resource
+    ? { resource, namespace: namespace || null, name: name.replaceAll('__', ':'), version: entry.v }
+    : null;
+}
+
+const stages = [
+  ['CustomResourceDefinition', 'Namespace', 'ClusterRole', 'PriorityClass', 'StorageClass', 'IngressClass'],
+];
+const order = [
+  'Namespace',
+  'ResourceQuota',
+  'StorageClass',
+  'CustomResourceDefinition',
+  'ServiceAccount',
+  'Role',
+  'ClusterRole',
+  'RoleBinding',
+  'ClusterRoleBinding',
+  'ConfigMap',
+  'Secret',
+  'Service',
+  'LimitRange',
+  'PriorityClass',
+  'Deployment',
+  'StatefulSet',
+  'CronJob',
+  'PodDisruptionBudget',
+];
+const rank = (object: ClusterObject) => (order.indexOf(object.kind) + order.length + 1) % (order.length + 1);
+
+function refused(object: ClusterObject, error: unknown): ApplyError {
+  if (!(error instanceof StatusError)) throw error;
+  const subject = subjectOf(object);
+  if (error.reason === 'NotFound') return new ApplyError(`${subject} not found: ${error.message}\n`);
+  return new ApplyError(`${subject} dry-run failed (${error.reason}): ${error.message}\n`);
+}
+
+/**
+ * Applies built objects as Flux does: definitions first, everything else in kind order, all of a stage tried before one
+ * is written. `owner` sets Flux's labels. `manager` is the field manager. Throws `ApplyError`.
+ */
+export function applyObjects(
+  world: World,
+  objects: readonly ClusterObject[],
+  labels: Readonly<Record<string, string>>,
+  manager: string,
+): readonly Applied[] {
+  const { store } = world;
+  const isDefinition = (object: ClusterObject) => stages[0]?.includes(object.kind) === true;
+  const sorted = [...objects].sort((a, b) => rank(a) - rank(b));
+  const done: Applied[] = [];
+  for (const stage of [sorted.filter(isDefinition), sorted.filter((object) => !isDefinition(object))]) {
+    const ready = stage.map((given) => {
+      const resource = store.kinds.byKind(given.apiVersion, given.kind);
+      if (!resource) {
+        throw new ApplyError(
+          `${subjectOf(given)} dry-run failed: no matches for kind "${given.kind}" in version "${given.apiVersion}"\n`,
+        );
+      }
+      const { namespace, ...metadata } = given.metadata;
+      const placed = resource.namespaced ? { namespace: namespace ?? 'default' } : {};
+      const object: ClusterObject = {
+        ...given,
+        metadata: { ...metadata, ...placed, name: metadata.name, labels: { ...metadata.labels, ...labels } },
+      };
+      if (resource.kind === 'Secret' && object['sops'] !== undefined) {
+        throw new ApplyError(
+          `${subjectOf(object)} is SOPS encrypted, configuring decryption is required for this secret to be reconciled`,
+        );
+      }
+      try {
+        store.apply(resource, object, manager, true);
+      } catch (error) {
+        throw refused(object, error);
+      }
+      return { resource, object };
+    });
+    for (const { resource, object } of ready) {
+      store.apply(resource, object, manager);
+      done.push({
+        resource,
+        namespace: resource.namespaced ? text(object.metadata.namespace) : null,
+        name: object.metadata.name,
+        version: versionOf(object.apiVersion),
+      });
+    }
+  }
+  return done;
+}
+
+/** Deletes what the old inventory has and the new one has not. Objects labelled `prune: disabled` stay. */
+export function prune(
+  world: World,
+  before: readonly InventoryEntry[],
+  after: readonly InventoryEntry[],
+): readonly Applied[] {
+  const mark = 'kustomize.toolkit.fluxcd.io/prune';
+  return before
+    .filter((entry) => !after.some((other) => other.id === entry.id))
+    .flatMap((entry) => {
+      const one = readEntry(world, entry);
+      const object = one && world.store.find(one.resource, one.namespace, one.name);
+      if (!one || !object) return [];
+      if (object.metadata.labels?.[mark] === 'disabled' || object.metadata.annotations?.[mark] === 'disabled')
+        return [];
+      if (groupOf(object.apiVersion) !== one.resource.group) return [];
+      world.store.remove(one.resource, one.namespace, one.name);
+      return [one];
+    });
+}

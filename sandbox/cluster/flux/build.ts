@@ -1,0 +1,144 @@
+import { existsSync } from 'node:fs';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { parse, parseAllDocuments, stringify } from 'yaml';
+import type { ClusterObject } from '../handle.ts';
+import { at, type Fields, fields, list, spec, text } from '../store/object.ts';
+import { substitute } from './substitute.ts';
+import type { World } from './world.ts';
+
+/** Manifests that cannot be built; the message is the one of `BuildFailed`. */
+export class BuildError extends Error {}
+
+const names = ['kustomization.yaml', 'kustomization.yml', 'Kustomization'];
+const kustomizationIn = (folder: string) => names.find((name) => existsSync(join(folder, name)));
+
+/** YAML files that a generated kustomization lists: all below, but folders with a kustomization of their own as such. */
+async function scan(folder: string, root: string): Promise<string[]> {
+  const entries = (await readdir(folder, { withFileTypes: true })).sort((a, b) => (a.name < b.name ? -1 : 1));
+  const found: string[] = [];
+  for (const entry of entries) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) {
+      if (kustomizationIn(path)) found.push(relative(root, path));
+      else found.push(...(await scan(path, root)));
+    } else if (/\.ya?ml$/.test(entry.name)) {
+      const documents = parseAllDocuments(await readFile(path, 'utf8'));
+      const broken = documents.find((document) => document.errors.length > 0);
+      if (broken) {
+        const why = broken.errors[0]?.message.split('\n')[0] ?? 'not YAML';
+        throw new BuildError(`failed to decode Kubernetes YAML from ${relative(root, path)}: ${why}`);
+      }
+      const objects = documents.map((document) => fields(document.toJS()));
+      if (objects.some((object) => text(object['kind']) !== '' && text(object['apiVersion']) !== ''))
+        found.push(relative(root, path));
+    }
+  }
+  return found;
+}
+
+/** Writes the kustomization that Flux builds: the one there is, or a generated one, with the fields of the Kustomization's spec. */
+async function generate(object: ClusterObject, folder: string): Promise<void> {
+  const existing = kustomizationIn(folder);
+  const file = join(folder, existing ?? 'kustomization.yaml');
+  let content: Fields;
+  if (existing) {
+    const source = await readFile(file, 'utf8');
+    try {
+      content = fields(parse(source));
+    } catch {
+      return;
+    }
+  } else {
+    content = {
+      apiVersion: 'kustomize.config.k8s.io/v1beta1',
+      kind: 'Kustomization',
+      resources: await scan(folder, folder),
+    };
+  }
+  const { targetNamespace, namePrefix, nameSuffix, patches, images, components } = spec(object);
+  const added: Fields = {
+    ...(targetNamespace === undefined ? {} : { namespace: targetNamespace }),
+    ...(namePrefix === undefined ? {} : { namePrefix }),
+    ...(nameSuffix === undefined ? {} : { nameSuffix }),
+    ...(patches === undefined ? {} : { patches: [...list(content['patches']), ...list(patches)] }),
+    ...(images === undefined ? {} : { images: [...list(content['images']), ...list(images)] }),
+    ...(components === undefined ? {} : { components: [...list(content['components']), ...list(components)] }),
+  };
+  if (existing && Object.keys(added).length === 0) return;
+  await writeFile(file, stringify({ ...content, ...added }));
+}
+
+function variables(world: World, object: ClusterObject): Record<string, string> | null {
+  const { substitute: direct, substituteFrom } = fields(spec(object)['postBuild']);
+  if (direct === undefined && substituteFrom === undefined) return null;
+  const values: Record<string, string> = {};
+  for (const reference of list(substituteFrom)) {
+    const kind = text(at(reference, 'kind'));
+    const name = text(at(reference, 'name'));
+    const resource = world.store.kinds.named(kind);
+    const found = resource && world.store.find(resource, object.metadata.namespace ?? null, name);
+    if (!found) {
+      if (at(reference, 'optional') === true) continue;
+      throw new BuildError(
+        `post build failed: substitute from '${kind}/${name}' error: ${kind.toLowerCase()}s "${name}" not found`,
+      );
+    }
+    for (const [key, value] of Object.entries(fields(found['data']))) {
+      values[key] = kind === 'Secret' ? Buffer.from(text(value), 'base64').toString('utf8') : text(value);
+    }
+  }
+  for (const [key, value] of Object.entries(fields(direct))) values[key] = text(value);
+  return values;
+}
+
+const idOf = (object: ClusterObject) => {
+  const [group, version] = object.apiVersion.includes('/')
+    ? object.apiVersion.split('/')
+    : ['[noGrp]', object.apiVersion];
+  const namespace = object.metadata.namespace === undefined ? '' : `.${object.metadata.namespace}`;
+  return `${object.kind}.${version}.${group}/${object.metadata.name}${namespace}`;
+};
+
+function replaceVariables(
+  source: string,
+  values: Record<string, string>,
+): { object: ClusterObject; source: string } | null {
+  const object = parse(source) as ClusterObject | null;
+  if (!object) return null;
+  const { labels, annotations } = object.metadata;
+  const mark = 'kustomize.toolkit.fluxcd.io/substitute';
+  if (labels?.[mark] === 'disabled' || annotations?.[mark] === 'disabled') return { object, source };
+  const result = substitute(source, values);
+  if (!result.ok)
+    throw new BuildError(
+      `post build failed for '${idOf(object)}': envsubst error: variable substitution failed: ${result.error}`,
+    );
+  return { object: parse(result.text) as ClusterObject, source: result.text };
+}
+
+/**
+ * Builds `spec.path` below `root` as kustomize-controller does: generated kustomization where there is none, the real
+ * kustomize, then variable substitution. `text` is what history's digest counts. Rejects with `BuildError`.
+ */
+export async function buildManifests(
+  world: World,
+  object: ClusterObject,
+  folder: string,
+  signal: AbortSignal,
+): Promise<{ readonly objects: readonly ClusterObject[]; readonly text: string }> {
+  await generate(object, folder);
+  const ran = await world.run('kustomize', ['build', '--load-restrictor', 'LoadRestrictionsNone', '.'], {
+    cwd: folder,
+    signal,
+  });
+  if (ran.code !== 0) throw new BuildError(`kustomize build failed: ${ran.stderr.trim().replace(/^Error: /, '')}`);
+  const values = variables(world, object);
+  const sources = ran.stdout.split(/^---\n/m).filter((part) => part.trim() !== '');
+  const built = sources.flatMap((source) => {
+    const one =
+      values === null ? { object: parse(source) as ClusterObject | null, source } : replaceVariables(source, values);
+    return one?.object ? [{ object: one.object, source: one.source }] : [];
+  });
+  return { objects: built.map((one) => one.object), text: built.map((one) => one.source).join('---\n') };
+}
