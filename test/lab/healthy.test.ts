@@ -1,22 +1,13 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { brief, condition, hasApplied, hasFailed } from './flux-object.ts';
 import { sampleApp } from './sample-app.ts';
-import { connectScene } from './scene.ts';
-import type { Scene } from './scene.ts';
-import { startStack } from './stack.ts';
-import type { LabStack } from './stack.ts';
+import { setStage } from './stage.ts';
 
 describe('a new version', () => {
-  let stack: LabStack;
-  let scene: Scene;
-  beforeAll(async () => {
-    stack = await startStack({ tier: 'core' });
-    scene = connectScene(stack);
-    await scene.namespace('demo');
-  });
-  afterAll(() => stack?.stop());
+  const stage = setStage({ tier: 'core' });
 
   test('becomes healthy at the pushed digest, after a first look that finds no artifact', async () => {
+    const { scene } = stage();
     const { digest } = await scene.push('team/app', sampleApp({ namespace: 'demo' }));
     await scene.put('Kustomization', 'app', scene.kustomizationSpec('app'));
     await scene.waitFor('Kustomization', 'app', hasFailed('ArtifactFailed'));
@@ -29,6 +20,7 @@ describe('a new version', () => {
   });
 
   test('is poked in: Ready=True stands beside the old applied revision for a moment', async () => {
+    const { scene } = stage();
     const before = await scene.get('Kustomization', 'app');
     const { digest } = await scene.push('team/app', sampleApp({ namespace: 'demo', color: 'green' }));
     const applied = scene.waitFor('Kustomization', 'app', hasApplied(digest));
@@ -42,6 +34,7 @@ describe('a new version', () => {
   });
 
   test('whose image never comes up fails at its deadline, and a roll-forward heals it', async () => {
+    const { scene } = stage();
     const broken = await scene.push('team/app', sampleApp({ namespace: 'demo', tag: '2.0.0-broken' }));
     const failed = scene.waitFor(
       'Kustomization',
@@ -60,6 +53,7 @@ describe('a new version', () => {
   });
 
   test('of the same content under another annotation is applied again without a new build', async () => {
+    const { scene } = stage();
     const files = sampleApp({ namespace: 'demo', tag: '3.0.0' });
     const first = await scene.push('team/app', files, {
       annotations: { 'org.opencontainers.image.revision': `main@sha1:${'1'.repeat(40)}` },

@@ -18,7 +18,8 @@ namespace: ${namespace}
 resources: [deployment.yaml, service.yaml]
 configMapGenerator:
 - name: podinfo-config
-  literals: [color=${color}]
+  literals:
+  - color=${color}
 `,
     'deployment.yaml': deployment('podinfo', tag, fate),
     'service.yaml': `apiVersion: v1
