@@ -27,6 +27,8 @@ export interface PostOptions {
   readonly bot: (gitlab: GitLab) => Promise<string | null>;
   /** A final state that stands already is not reopened by pending or running. */
   readonly keep?: StatusState | undefined;
+  /** Post only while this row stands and is open. */
+  readonly only?: number;
   /** Told before each wait for an absent GitLab. */
   readonly onWait?: (fault: Fault, waitMs: number) => void;
 }
@@ -73,7 +75,8 @@ async function postAt(
   const rows = await gitlab.statuses(project, sha, { name, ...(pipelineId === null ? {} : { pipelineId }) });
   const standing = standingStatus(rows, name, pipelineId, await options.bot(gitlab));
   const kept = options.keep !== undefined && standing?.state === options.keep && !isFinal(report.state);
-  const step = kept ? 'done' : stepTo(standing?.state ?? null, report.state);
+  const moved = options.only !== undefined && (standing?.id !== options.only || isFinal(standing.state));
+  const step = kept || moved ? 'done' : stepTo(standing?.state ?? null, report.state);
   const stands = { id: standing?.id ?? null, pipelineId: standing?.pipelineId ?? pipelineId, message: '' };
   if (step === 'done')
     return { outcome: 'standing', state: (standing?.state ?? report.state) as StatusState, ...stands };

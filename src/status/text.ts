@@ -25,5 +25,5 @@ export function jobOfUrl(server: string, url: string | null): { readonly project
   const base = `${server.replace(/\/+$/, '')}/`;
   if (url === null || !url.startsWith(base)) return null;
   const match = /^(.+)\/-\/jobs\/(\d+)\/?$/.exec(url.slice(base.length));
-  return match === null ? null : { project: decodeURI(match[1]!), id: Number(match[2]) };
+  return match === null ? null : { project: match[1]!, id: Number(match[2]) };
 }

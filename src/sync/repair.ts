@@ -32,9 +32,14 @@ export interface RepairOptions {
   readonly commits: readonly { readonly sha: string; readonly claim: CommitClaim | null }[];
   readonly gitlab: GitLab;
   readonly gitlabFor: (app: string) => Promise<GitLab>;
+  /** Statuses that this very run posts: they are left to it. */
+  readonly own?: OwnStatus;
   /** The job whose after_script this is, and how it ends; null: the own job is alive and left alone. */
   readonly ownJob: { readonly id: number; readonly state: StatusState } | null;
 }
+
+/** A status that this run posts itself. */
+export type OwnStatus = (project: string, sha: string, name: string) => boolean;
 
 interface Place {
   readonly project: string;
@@ -104,7 +109,7 @@ async function repairPlace(
   const repaired: RepairedStatus[] = [];
   for (const row of rows) {
     const ours = options.environments.some((environment) => isStatusOf(environment, row.name));
-    if (!ours || isFinal(row.state)) continue;
+    if (!ours || isFinal(row.state) || options.own?.(project, sha, row.name) === true) continue;
     const state = await endOf(row.targetUrl);
     if (state === null) continue;
     const posted = await post(
@@ -120,7 +125,13 @@ async function repairPlace(
         targetUrl: row.targetUrl,
       },
       // Another bot's row is replaced as well: nobody is left to close it.
-      { clock: options.clock, signal: options.signal, deadline: options.deadline, bot: async () => row.author },
+      {
+        clock: options.clock,
+        signal: options.signal,
+        deadline: options.deadline,
+        bot: async () => row.author,
+        only: row.id,
+      },
     );
     if (posted.outcome === 'posted') repaired.push({ project, sha, name: row.name, state: posted.state ?? state });
   }

@@ -1,0 +1,63 @@
+import type { Command } from '../command.ts';
+
+export const syncCommand: Command = {
+  name: 'sync',
+  summary: 'ask Flux, follow it until settled, and tell GitLab on both commits',
+  description:
+    'Asks Flux in every cluster of the environment to fetch what was published, follows it until it is healthy or has certainly failed, and posts external job statuses on the delivery commit and on each application commit that it came from. Every way out posts a final state; --repair only closes what ended jobs left open.',
+  arguments: [],
+  flags: [
+    {
+      name: 'environment',
+      type: 'list',
+      value: 'NAME',
+      summary: 'environment of sluice.yaml (repeatable; default: the job’s environment, else all)',
+    },
+    { name: 'app', type: 'list', value: 'NAME', summary: 'only these apps (repeatable)' },
+    {
+      name: 'published',
+      type: 'string',
+      value: 'FILE',
+      summary: 'result.json of `sluice publish` (default: ask the registry and the commit’s trailers)',
+    },
+    {
+      name: 'commit',
+      type: 'string',
+      value: 'SHA',
+      summary: 'delivery commit (default: the job’s, else HEAD)',
+      gitlab: 'CI_COMMIT_SHA',
+    },
+    {
+      name: 'branch',
+      type: 'string',
+      value: 'NAME',
+      summary: 'branch of the delivery repository',
+      gitlab: 'CI_COMMIT_BRANCH',
+    },
+    {
+      name: 'delivery',
+      type: 'string',
+      value: 'PROJECT',
+      summary: 'path of the delivery project',
+      gitlab: 'CI_PROJECT_PATH',
+    },
+    {
+      name: 'registry',
+      type: 'string',
+      value: 'HOST/PATH',
+      summary: 'what {registry} in `repository` stands for',
+      gitlab: 'CI_REGISTRY_IMAGE',
+    },
+    {
+      name: 'repair',
+      type: 'boolean',
+      summary: 'only close statuses that ended jobs, or this job, left open (for after_script)',
+    },
+  ],
+  examples: [
+    ['In the delivery pipeline, after publish', 'sync --environment staging --published .sluice/result.json'],
+    ['What would be followed and told, without doing it', 'sync --environment production --dry-run'],
+    ['In after_script: leave no status open', 'sync --environment staging --repair'],
+  ],
+  load: async () => (await import('./sync.run.ts')).run,
+};
