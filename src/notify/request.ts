@@ -16,7 +16,10 @@ export interface ReconcileRequest {
   readonly source: ObjectRef;
   /** Value of `reconcile.fluxcd.io/requestedAt`; opaque. */
   readonly token: string;
+  /** The way that worked; `none` where none was wanted or none worked. */
   readonly way: NotifyWay;
   /** ISO 8601, UTC. */
   readonly at: string;
+  /** Ways that were tried before and did not work, in order, each with the reason. */
+  readonly tried?: readonly { readonly way: NotifyWay; readonly reason: string }[];
 }

@@ -1,0 +1,231 @@
+import type { ObjectRef } from '../notify/request.ts';
+import { hasChart, judgeHelmRelease, type HelmReleaseObject } from './helmrelease.ts';
+import { formatObject, isWorkload, keyOf, watchedKinds, type InventoryEntry, type KindName } from './kinds.ts';
+import { judgeKustomization, type KustomizationObject } from './kustomization.ts';
+import { judged, type Judgement } from './readiness.ts';
+import { targetOf, type SourceObject } from './source.ts';
+import type { ClusterView, Consumer } from './view.ts';
+
+/** A kind that must be read before a decision: in all namespaces (null) or one, listed at `after` or later. */
+export interface Need {
+  readonly kind: KindName;
+  readonly namespace: string | null;
+  readonly after: number;
+}
+
+/** An object that was asked to take up new inputs: what `status.lastHandledReconcileAt` was before, and the answer. */
+export interface Asked {
+  readonly before: string | undefined;
+  readonly answer: 'pending' | 'done' | 'forbidden' | 'missing';
+}
+
+/** What the walk needs to know. */
+export interface ChainInput {
+  readonly view: ClusterView;
+  readonly sources: readonly SourceObject[];
+  readonly roots: readonly Consumer[];
+  /** Revisions that count as ours. */
+  readonly wanted: ReadonlySet<string>;
+  readonly health: 'workloads' | 'applied';
+  readonly asked: ReadonlyMap<string, Asked>;
+  /** When something was first seen without a break. */
+  readonly mark: (what: string) => number;
+}
+
+/** All that takes part, judged, from the source's consumers down; `asks` are objects whose inputs may have changed. */
+export interface Chain {
+  readonly judgements: readonly Judgement[];
+  readonly needs: readonly Need[];
+  readonly asks: readonly ObjectRef[];
+}
+
+/**
+ * Walks from the consumers of a source through their inventories. Descendants are judged once the object that applies
+ * them is ready at the wanted revision, against lists begun after that was seen: watches of different kinds are not
+ * ordered, so an older state of a child would else pass for the new one.
+ */
+export function walkChain(input: ChainInput): Chain {
+  const { view, wanted } = input;
+  const judgements: Judgement[] = [];
+  const needs: Need[] = [];
+  const asks: ObjectRef[] = [];
+  const visited = new Set<string>();
+  const ours = new Map(input.sources.map((source) => [source.key, source]));
+  /** Everything that the chain applied so far, as `Kind/namespace/name`. */
+  const applied = new Set<string>();
+  const queue: { readonly consumer: Consumer; readonly after: number | undefined }[] = input.roots.map((consumer) => ({
+    consumer,
+    after: undefined,
+  }));
+  const releases: { readonly release: HelmReleaseObject; readonly after: number | undefined }[] = [];
+
+  /** Is the kind readable there, and listed late enough? If not, the judgement says why. */
+  function unread(kind: KindName, ref: ObjectRef, after: number): Judgement | undefined {
+    const access = view.access(kind, ref.namespace);
+    if (access.state === 'forbidden')
+      return judged(
+        ref,
+        'unknown',
+        'Forbidden',
+        `no right to list ${describeKind(kind)} in namespace ${ref.namespace}`,
+      );
+    if (access.state === 'missing')
+      return judged(ref, 'unknown', 'Missing', `the cluster does not know ${describeKind(kind)}`);
+    if (access.state === 'listed' && access.freshAt >= after) return undefined;
+    needs.push({ kind, namespace: ref.namespace, after });
+    return judged(ref, 'progressing', 'Reading', 'waiting for its state to be read');
+  }
+
+  /** Inputs (ConfigMaps, Secrets) change neither generation nor revision: ask, then await the answer. */
+  function awaitInputs(object: Consumer): Judgement | undefined {
+    const { ref } = object;
+    const input_ = object.inputs.find((one) => {
+      const [kind = '', name = ''] = one.split('/');
+      return applied.has(keyOf({ kind, namespace: ref.namespace, name }));
+    });
+    if (input_ === undefined) return undefined;
+    const asked = input.asked.get(object.key);
+    if (!asked) asks.push(ref);
+    if (!asked || asked.answer === 'pending' || (asked.answer === 'done' && object.handled === asked.before))
+      return judged(ref, 'progressing', 'InputsChanged', `asked to take up ${input_.replace('/', ' ')}`);
+    if (asked.answer === 'done') return undefined;
+    return judged(
+      ref,
+      'unknown',
+      asked.answer === 'forbidden' ? 'Forbidden' : 'Missing',
+      `whether it took up ${input_.replace('/', ' ')} cannot be told: no right to patch ${describeKind(ref.kind as KindName)}`,
+    );
+  }
+
+  function descend(object: Consumer, inventory: readonly InventoryEntry[], judgeWorkloads: boolean): void {
+    const after = input.mark(`ready ${object.key}`);
+    for (const entry of inventory) applied.add(keyOf(entry));
+    for (const entry of inventory) {
+      const ref: ObjectRef = { kind: entry.kind, namespace: entry.namespace, name: entry.name };
+      const key = keyOf(ref);
+      if (visited.has(key)) continue;
+      if (isFlux(entry, 'Kustomization') || isFlux(entry, 'HelmRelease')) {
+        const kind = entry.kind as 'Kustomization' | 'HelmRelease';
+        // Children of the same kind come in the same stream, in order.
+        const missing = unread(kind, ref, kind === object.ref.kind ? 0 : after);
+        const child = kind === 'Kustomization' ? view.kustomization(ref) : view.helmRelease(ref);
+        if (missing || !child) {
+          visited.add(key);
+          judgements.push(
+            missing ?? judged(ref, 'progressing', 'NotFound', 'it was applied but is not there', { grace: 'gone' }),
+          );
+        } else queue.push({ consumer: child, after });
+      } else if (judgeWorkloads && isWorkload(entry.kind, entry.group)) {
+        visited.add(key);
+        const missing = unread(entry.kind, ref, after);
+        judgements.push(
+          missing ??
+            view.workload(ref)?.judgement ??
+            judged(ref, 'progressing', 'NotFound', 'it was applied but is not there', { grace: 'gone' }),
+        );
+      }
+    }
+  }
+
+  function visitKustomization(object: KustomizationObject): void {
+    const source = ours.get(keyOf(object.source));
+    const own = source ? undefined : view.source(object.source);
+    const moved = own !== undefined && applied.has(own.key);
+    let judgement = judgeKustomization(
+      object,
+      source ? wanted : moved ? new Set(own.target === undefined ? [] : [own.target]) : undefined,
+      source?.target,
+    );
+    if (judgement.state === 'ready')
+      judgement = (moved ? unsettled(object.ref, own) : undefined) ?? awaitInputs(object) ?? judgement;
+    judgements.push(judgement);
+    if (judgement.state === 'ready') descend(object, object.inventory, input.health === 'workloads' && !object.waits);
+  }
+
+  /** A source that our own revision changed must have settled before what it feeds can be judged. */
+  function unsettled(ref: ObjectRef, source: SourceObject): Judgement | undefined {
+    if (
+      source.observed &&
+      source.ready?.status === 'True' &&
+      !source.ready.stale &&
+      source.reconciling?.status !== 'True'
+    )
+      return undefined;
+    return judged(
+      ref,
+      'progressing',
+      'SourceNotReady',
+      `${formatObject(source.ref)} is not ready: ${source.ready?.message ?? ''}`,
+    );
+  }
+
+  function visitHelmRelease(release: HelmReleaseObject, after: number | undefined): void {
+    const chart = chartState(release, after ?? 0);
+    let judgement =
+      typeof chart === 'boolean'
+        ? judgeHelmRelease(release, chart)
+        : release.suspended || release.deleting
+          ? judgeHelmRelease(release, false)
+          : chart;
+    if (judgement.state === 'ready') judgement = awaitInputs(release) ?? judgement;
+    judgements.push(judgement);
+    if (judgement.state !== 'ready' || input.health !== 'workloads' || release.waits) return;
+    if (release.inventory) descend(release, release.inventory, true);
+    else
+      judgements.push(
+        judged(
+          release.ref,
+          'unknown',
+          'NotWaited',
+          'the release does not wait for its workloads and lists no inventory',
+          { applied: true },
+        ),
+      );
+  }
+
+  /** Has the chart that is wanted arrived in the release? */
+  function chartState(release: HelmReleaseObject, after: number): boolean | Judgement {
+    const source = ours.get(keyOf(release.source));
+    const own = source ?? view.source(release.source);
+    if (own && release.source.kind === 'OCIRepository' && (source || applied.has(own.key))) {
+      if (!source) {
+        const waiting = unsettled(release.ref, own);
+        if (waiting) return waiting;
+      }
+      return own.revision !== undefined && hasChart(release, own.revision);
+    }
+    if (!source) return true;
+    // From git: the HelmChart says which commit it was built from.
+    if (!release.chart) return judged(release.ref, 'progressing', 'ChartNotReady', 'waiting for its HelmChart');
+    const missing = unread('HelmChart', release.chart, after);
+    if (missing) return missing;
+    const chart = view.helmChart(release.chart);
+    const built = chart?.builtFrom;
+    return (
+      built !== undefined &&
+      wanted.has(targetOf(built)) &&
+      chart?.revision !== undefined &&
+      hasChart(release, chart.revision)
+    );
+  }
+
+  for (let next = queue.shift(); next; next = queue.shift()) {
+    const { consumer } = next;
+    if (visited.has(consumer.key)) continue;
+    visited.add(consumer.key);
+    if (consumer.ref.kind === 'Kustomization') visitKustomization(consumer as KustomizationObject);
+    else releases.push({ release: consumer as HelmReleaseObject, after: next.after });
+    if (queue.length === 0) for (const { release, after } of releases.splice(0)) visitHelmRelease(release, after);
+  }
+  return { judgements, needs, asks };
+}
+
+function isFlux(entry: InventoryEntry, kind: 'Kustomization' | 'HelmRelease'): boolean {
+  return entry.kind === kind && entry.group === watchedKinds[kind].group;
+}
+
+/** A kind for messages about rights: "deployments (apps)". */
+export function describeKind(kind: KindName): string {
+  const known = watchedKinds[kind];
+  return `${known.plural} (${known.group || 'core'})`;
+}
