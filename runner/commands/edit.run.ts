@@ -1,0 +1,126 @@
+import pMap from 'p-map';
+import { parseImageFlag } from '../../src/app/image.ts';
+import { parseAssignment } from '../../src/app/value.ts';
+import { Fault } from '../../src/fault.ts';
+import { parseSetterFlag } from '../../src/manifest/by-setter.ts';
+import type { ManifestChange } from '../../src/manifest/change.ts';
+import { applyEdits, unifiedDiff } from '../../src/manifest/edit.ts';
+import { planManifestChange } from '../../src/manifest/plan.ts';
+import type { Files } from '../../src/systems/files.ts';
+import type { CommandResult } from '../command.ts';
+import type { Context } from '../context.ts';
+
+/** Reads the files, plans the change over all of them, and writes those that change. */
+export async function run(context: Context): Promise<CommandResult> {
+  const { values, files } = context;
+  const images = values.list('image').map(parseImageFlag);
+  const assignments = values.list('set').map(parseAssignment);
+  const setters = values.list('setter').map(parseSetterFlag);
+  if (images.length + assignments.length + setters.length === 0) {
+    throw new Fault('usage', 'nothing to change is given', { hint: 'Give --image, --set or --setter.' });
+  }
+  const document = values.string('document');
+  const { contents, named } = await readAll(files, values.arguments);
+  const paths = [...contents.keys()];
+  const change = planManifestChange({
+    files: contents,
+    images,
+    setters,
+    values: assignments.flatMap(({ path, value }) =>
+      holdersOf(contents, named, path).map((file) => ({ file, path, value })),
+    ),
+    targets: [],
+    mode: 'edit',
+    named,
+    ...(document !== undefined && { document }),
+  });
+  const edited = change.files.map(({ path, edits }) => {
+    const before = contents.get(path)!;
+    return { path, before, after: applyEdits(before, edits) };
+  });
+  const dryRun = values.boolean('dry-run');
+  const diff = dryRun ? edited.map(({ path, before, after }) => unifiedDiff(path, before, after)).join('') : undefined;
+  if (!dryRun) await writeAll(files, edited);
+  report(context, change, paths.length);
+  return {
+    record: {
+      outcome: edited.length > 0 ? 'changed' : 'unchanged',
+      files: edited.map(({ path }) => path),
+      targets: change.targets,
+      notTaken: change.notTaken,
+      ...(diff !== undefined && { diff }),
+    },
+    text: diff ?? edited.map(({ path }) => `${path}\n`).join(''),
+    exit: 0,
+  };
+}
+
+/** Contents by path as given; `named` are those that were not found through a folder. */
+async function readAll(
+  files: Files,
+  given: readonly string[],
+): Promise<{ contents: ReadonlyMap<string, Uint8Array>; named: ReadonlySet<string> }> {
+  const named = new Set<string>();
+  const paths = new Set<string>();
+  for (const argument of given) {
+    const listed = await files.list(argument);
+    if (listed === null) {
+      named.add(argument);
+      paths.add(argument);
+    } else for (const path of listed) if (/(?:\.ya?ml|\/Kustomization)$/i.test(path)) paths.add(path);
+  }
+  const read = await pMap(
+    paths,
+    async (path) => {
+      const content = await files.read(path);
+      if (content === null) throw new Fault('file_missing', 'there is no such file', { place: { file: path } });
+      return [path, content] as const;
+    },
+    { concurrency: 16 },
+  );
+  return { contents: new Map(read), named };
+}
+
+/** Files where a path is looked up: those named, and those of folders that hold its last word. */
+function holdersOf(
+  contents: ReadonlyMap<string, Uint8Array>,
+  named: ReadonlySet<string>,
+  path: string,
+): readonly string[] {
+  const word = /([A-Za-z0-9_-]+)[^A-Za-z0-9_-]*$/.exec(path.replaceAll(/\[[^\]]*\]$/g, ''))?.[1] ?? '';
+  const holding = [...contents].filter(
+    ([file, content]) =>
+      named.has(file) || Buffer.from(content.buffer, content.byteOffset, content.byteLength).includes(word),
+  );
+  const found = holding.map(([file]) => file);
+  return found.length > 0 ? found : [...contents.keys()].slice(0, 1);
+}
+
+/** Writes all files or, where one cannot be written, puts back those that were. */
+async function writeAll(
+  files: Files,
+  edited: readonly { path: string; before: Uint8Array; after: Uint8Array }[],
+): Promise<void> {
+  const written: (typeof edited)[number][] = [];
+  try {
+    for (const file of edited) {
+      await files.write(file.path, file.after);
+      written.push(file);
+    }
+  } catch (error) {
+    for (const file of written) await files.write(file.path, file.before).catch(() => undefined);
+    throw error;
+  }
+}
+
+function report({ reporter }: Context, change: ManifestChange, seen: number): void {
+  for (const { file, line, path, before, after } of change.targets) {
+    reporter.info(
+      `${file}:${line} ${path}: ${before === '' ? '(none)' : before} → ${after === '' ? '(removed)' : after}`,
+    );
+  }
+  for (const { file, line, reason, message } of change.notTaken) {
+    reporter.detail(`${file}${line === undefined ? '' : `:${line}`} not taken (${reason}): ${message}`);
+  }
+  if (change.files.length === 0) reporter.info(`nothing to change in ${seen} file(s)`);
+}

@@ -1,0 +1,91 @@
+import { Fault } from '../fault.ts';
+import type { Edit, FileChange, ManifestChange, Target } from './change.ts';
+import type { ManifestFile } from './document.ts';
+import { editsOf } from './emit.ts';
+import { checkSharing } from './sharing.ts';
+import { verifyEdits } from './verify.ts';
+import type { Planned, Work } from './work.ts';
+
+/**
+ * Edits from everything planned: file by file, checked for values that are shared by anchors, for two changes of one
+ * value, and by reading the edited file again. Fault `edit_refused`; then nothing may be written.
+ */
+export function assemble(work: Work): ManifestChange {
+  const files = new Map<string, Planned[]>();
+  for (const planned of work.planned) files.set(planned.file, [...(files.get(planned.file) ?? []), planned]);
+  const changes: FileChange[] = [];
+  const targets: Target[] = [];
+  for (const [path, all] of files) {
+    const changing = all.filter(isChange);
+    for (const planned of all) {
+      if (
+        !isChange(planned) &&
+        !work.notTaken.some(
+          (each) => each.file === path && each.line === planned.place.line && each.reason === 'unchanged',
+        )
+      ) {
+        work.notTaken.push({
+          ...planned.place,
+          kind: planned.kind,
+          image: planned.image,
+          reason: 'unchanged',
+          message: `${planned.path}: it is already so`,
+        });
+      }
+    }
+    if (changing.length === 0) continue;
+    changes.push({ path, edits: fileEdits(all, changing) });
+    for (const { kind, image, path: where, before, after, place } of changing) {
+      targets.push({ ...place, kind, path: where, image, before, after });
+    }
+  }
+  return { files: changes, targets, notTaken: work.notTaken };
+}
+
+/** An added key changes the file even where its value is empty. */
+function isChange(planned: Planned): boolean {
+  return planned.before !== planned.after || ('write' in planned.how && planned.how.write.type === 'add');
+}
+
+function fileEdits(all: readonly Planned[], changing: readonly Planned[]): readonly Edit[] {
+  const manifest = changing.map(({ how }) => ('manifest' in how ? how.manifest : null)).find((each) => each !== null);
+  const edits: Edit[] = [];
+  const push = (edit: Edit, planned: Planned): void => {
+    const same = edits.find((each) => each.start === edit.start && each.end === edit.end && edit.end > edit.start);
+    if (!same) edits.push(edit);
+    else if (same.text !== edit.text) conflict(planned);
+  };
+  for (const planned of changing) {
+    const { how } = planned;
+    if ('edit' in how) push(how.edit, planned);
+    else for (const edit of editsOf(how.manifest, how.write)) push(edit, planned);
+  }
+  const sorted = edits.toSorted((one, other) => one.start - other.start || one.end - other.end);
+  for (const [index, edit] of sorted.entries()) {
+    const next = sorted[index + 1];
+    if (next && next.start < edit.end) conflict(changing.at(-1)!);
+  }
+  if (manifest) checkManifest(manifest, all, changing, sorted);
+  return sorted;
+}
+
+function checkManifest(
+  manifest: ManifestFile,
+  all: readonly Planned[],
+  changing: readonly Planned[],
+  edits: readonly Edit[],
+): void {
+  const claims = all.flatMap(({ how, kind }) => ('write' in how ? [{ write: how.write, host: how.host, kind }] : []));
+  checkSharing(manifest, claims);
+  verifyEdits(
+    manifest,
+    edits,
+    changing.flatMap(({ how }) => ('write' in how ? [how.write] : [])),
+  );
+}
+
+function conflict(planned: Planned): never {
+  throw new Fault('edit_refused', `${planned.path}: two of the changes want different values here`, {
+    place: planned.place,
+  });
+}

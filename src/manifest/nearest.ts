@@ -1,0 +1,64 @@
+import { baseName, fullName, readImage } from '../app/image.ts';
+import { placesOf } from './text.ts';
+
+/** An image name somewhere in a text. */
+export interface NearName {
+  readonly name: string;
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+const mention =
+  /(?:image|repository|repo|newName|name|url|chart)["']?[ \t]*:[ \t]*["']?(?:oci:\/\/)?([^\s"'#,{}[\]]+)/gi;
+
+/**
+ * Names that are near `name`, nearest first, at most `limit`: the same name in full (`nginx`, `docker.io/library/nginx`),
+ * the same path under another registry, the same last component, or few letters away. Read from the bare text, so that
+ * files which cannot be parsed count too.
+ */
+export function nearestNames(name: string, files: ReadonlyMap<string, Uint8Array>, limit = 3): readonly NearName[] {
+  const found = new Map<string, NearName & { score: number }>();
+  for (const [file, content] of files) {
+    if (content.byteLength > 1024 * 1024) continue;
+    const text = new TextDecoder().decode(content);
+    for (const match of text.matchAll(mention)) {
+      const near = readImage(match[1]!)?.name;
+      if (near === undefined || found.has(near)) continue;
+      const score = distance(name, near);
+      if (score > 4) continue;
+      const offset = match.index + match[0].indexOf(match[1]!);
+      const { line, column } = placesOf(file, text)(offset);
+      found.set(near, { name: near, file, line, column, score });
+    }
+  }
+  return [...found.values()]
+    .toSorted((one, other) => one.score - other.score || one.name.localeCompare(other.name))
+    .slice(0, limit)
+    .map(({ name: near, file, line, column }) => ({ name: near, file, line, column }));
+}
+
+/** 0: the same in full; 1: the same path; 2: the same last component; 3, 4: letters away. Anything above: not near. */
+function distance(name: string, other: string): number {
+  const [one, two] = [fullName(name), fullName(other)];
+  if (one === two) return 0;
+  const path = (full: string): string => full.slice(full.indexOf('/') + 1);
+  if (path(one) === path(two)) return 1;
+  if (baseName(name) === baseName(other)) return 2;
+  const letters = editDistance(baseName(name), baseName(other));
+  return baseName(name).length > 3 && letters <= 2 ? 2 + letters : 9;
+}
+
+/** Levenshtein distance, given up above 2. */
+export function editDistance(one: string, other: string): number {
+  if (Math.abs(one.length - other.length) > 2) return 3;
+  let row = Array.from({ length: other.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= one.length; i += 1) {
+    const next = [i];
+    for (let j = 1; j <= other.length; j += 1) {
+      next.push(Math.min(next[j - 1]! + 1, row[j]! + 1, row[j - 1]! + (one[i - 1] === other[j - 1] ? 0 : 1)));
+    }
+    row = next;
+  }
+  return row[other.length]!;
+}

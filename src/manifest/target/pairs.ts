@@ -1,0 +1,63 @@
+import { Fault } from '../../fault.ts';
+import type { Place } from '../../fault.ts';
+import type { Edit } from '../change.ts';
+
+/** One value of a key=value file. */
+export interface PairValue {
+  readonly key: string;
+  readonly value: string;
+  /** Range of the value in the text, quotes excluded. */
+  readonly start: number;
+  readonly end: number;
+  readonly quote: '"' | "'" | '';
+}
+
+const line = /^[ \t]*(?:export[ \t]+)?([A-Za-z_.][A-Za-z0-9_./-]*)[ \t]*=([ \t]*)(.*?)[ \t]*$/;
+
+/** Does every line that is neither empty nor a comment read as `key=value`? */
+export function isPairs(text: string): boolean {
+  const lines = text.split(/\r?\n/).filter((each) => !/^\s*(?:[#!;].*)?$/.test(each.replace(/^\uFEFF/, '')));
+  return lines.length > 0 && lines.every((each) => line.test(each.replace(/^\uFEFF/, '')));
+}
+
+/** The values of a key=value file, as `configMapGenerator.envs` reads it: everything after the first `=`. */
+export function readPairs(text: string): readonly PairValue[] {
+  const found: PairValue[] = [];
+  let at = text.startsWith('\uFEFF') ? 1 : 0;
+  while (at < text.length) {
+    const next = text.indexOf('\n', at);
+    const stop = next === -1 ? text.length : next;
+    const raw = text.slice(at, stop).replace(/\r$/, '');
+    const match = /^\s*[#!;]/.test(raw) ? null : line.exec(raw);
+    if (match) {
+      const [, key, gap, rest] = match;
+      const start = at + raw.indexOf('=') + 1 + gap!.length;
+      const quote = /^"[^"]*"$/.test(rest!) ? '"' : /^'[^']*'$/.test(rest!) ? "'" : '';
+      const inner = quote === '' ? rest! : rest!.slice(1, -1);
+      found.push({
+        key: key!,
+        value: inner,
+        start: start + quote.length,
+        end: start + quote.length + inner.length,
+        quote,
+      });
+    }
+    at = stop + 1;
+  }
+  return found;
+}
+
+/** Edit that sets a value. Fault `edit_refused` where the form cannot hold it. */
+export function setPair(pair: PairValue, value: string, place: Place): Edit {
+  // oxlint-disable-next-line no-control-regex
+  if (/[\u0000-\u001F\u007F]/.test(value) || value !== value.trim()) {
+    throw new Fault('edit_refused', `${pair.key}: a key=value file cannot hold this value`, { place });
+  }
+  if (pair.quote !== '' && (value.includes(pair.quote) || (pair.quote === '"' && /[\\$`]/.test(value)))) {
+    throw new Fault('edit_refused', `${pair.key}: the value cannot stand in ${pair.quote}`, { place });
+  }
+  if (pair.quote === '' && /^["']/.test(value)) {
+    throw new Fault('edit_refused', `${pair.key}: the value begins with a quotation mark`, { place });
+  }
+  return { start: pair.start, end: pair.end, text: value };
+}
