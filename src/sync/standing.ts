@@ -25,7 +25,7 @@ export interface StandingRequest {
 /**
  * The publication of a commit where publish's own result is not at hand: claims from the trailers of the commit (of a
  * merge: of every commit that it brought), content from what stands under the moving tags. Faults as `GitRepository`
- * and `Registry`.
+ * and `Registry`; `usage` where the registry is not known.
  */
 export async function standingPublication(
   request: StandingRequest,
@@ -64,6 +64,10 @@ export async function standingPublication(
         const outcome = changed ? 'pushed' : 'unchanged';
         return [{ ...base, repository: '', tags: [], digest: null, outcome, reason: 'Flux reads the repository' }];
       }
+      if (artifact.repository.includes('{registry}'))
+        throw new Fault('usage', `the registry of ${artifact.name} is not known`, {
+          hint: 'Give --registry HOST/PATH (in a GitLab job: CI_REGISTRY_IMAGE), or --published FILE.',
+        });
       const place = { ...base, repository: artifact.repository, tags: [pair.tag] };
       const manifest = await (await registry()).manifest(artifact.repository, pair.tag);
       if (manifest === null) {
