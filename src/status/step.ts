@@ -1,8 +1,16 @@
-import type { GitLabStatus } from '../systems/gitlab.ts';
 import type { StatusState } from './report.ts';
 
+/** A status as it stands in GitLab; CI jobs are listed among them and have further states. */
+export interface StandingStatus {
+  readonly id: number;
+  readonly name: string;
+  readonly state: StatusState | 'created' | 'manual' | 'scheduled';
+  readonly pipelineId: number | null;
+  readonly author: string | null;
+}
+
 /** Final states: GitLab begins a new row for whatever is posted after one of them. */
-export function isFinal(state: GitLabStatus['state']): boolean {
+export function isFinal(state: StandingStatus['state']): boolean {
   return state === 'success' || state === 'failed' || state === 'canceled' || state === 'skipped';
 }
 
@@ -10,7 +18,7 @@ export function isFinal(state: GitLabStatus['state']): boolean {
  * What posting `wanted` would do where `standing` is (null: no such status): post it, done (it stands already, or
  * something later does), or impossible (GitLab's state machine answers 400; only running → skipped).
  */
-export function stepTo(standing: GitLabStatus['state'] | null, wanted: StatusState): 'post' | 'done' | 'impossible' {
+export function stepTo(standing: StandingStatus['state'] | null, wanted: StatusState): 'post' | 'done' | 'impossible' {
   if (standing === wanted) return 'done';
   if (standing !== 'running') return 'post';
   if (wanted === 'pending') return 'done';
@@ -21,12 +29,12 @@ export function stepTo(standing: GitLabStatus['state'] | null, wanted: StatusSta
  * The row that a post by `bot` would change: the newest of the name in the pipeline. A row of another author does not
  * count, GitLab begins a new one beside it. Unknown bot: any author's.
  */
-export function standingStatus(
-  rows: readonly GitLabStatus[],
+export function standingStatus<Row extends StandingStatus>(
+  rows: readonly Row[],
   name: string,
   pipelineId: number | null,
   bot: string | null,
-): GitLabStatus | null {
+): Row | null {
   const own = rows.filter(
     (row) =>
       row.name === name &&
