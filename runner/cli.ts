@@ -1,26 +1,18 @@
 import { Command as Program, CommanderError, Option } from 'commander';
 import { Fault } from '../src/fault.ts';
 import type { Command, Flag } from './command.ts';
-import { deliverCommand } from './commands/deliver.ts';
+
 import { editCommand } from './commands/edit.ts';
 import { notifyCommand } from './commands/notify.ts';
-import { publishCommand } from './commands/publish.ts';
+
 import { schemaCommand } from './commands/schema.ts';
 import { syncCommand } from './commands/sync.ts';
-import { updateCommand } from './commands/update.ts';
+
 import { globalFlags, variableOf } from './settings/flags.ts';
 import type { Given } from './settings/values.ts';
 
 /** Every verb, in the order of the story. */
-export const commands: readonly Command[] = [
-  editCommand,
-  updateCommand,
-  publishCommand,
-  notifyCommand,
-  syncCommand,
-  deliverCommand,
-  schemaCommand,
-];
+export const commands: readonly Command[] = [editCommand, notifyCommand, syncCommand, schemaCommand];
 
 /** What the command line asks for: a command to run, or a text (help, version) to print. */
 export type Invocation =

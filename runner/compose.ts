@@ -1,5 +1,4 @@
 import { tmpdir } from 'node:os';
-import { parseConfig } from '../src/config/parse.ts';
 import { Fault } from '../src/fault.ts';
 import type { Secret } from '../src/secret.ts';
 import type { Clock } from '../src/systems/clock.ts';
@@ -67,6 +66,7 @@ export function composeContext(input: ComposeInput): Context {
       const path = values.string('config') ?? 'sluice.yaml';
       const content = await files.read(path);
       if (content === null) throw new Fault('config_missing', `${path} does not exist in ${folder}`);
+      const { parseConfig } = await import('../src/config/parse.ts');
       return parseConfig(Buffer.from(content).toString(), path);
     }),
     secret: (variable) => credentials.of(variable),

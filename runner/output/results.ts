@@ -1,0 +1,194 @@
+import { z } from 'zod';
+import { faults, type FaultCode } from '../../src/fault.ts';
+
+/** Shapes of the documents that commands write with --format json (and to result.json). Further keys may be added. */
+
+const FaultDocument = z.object({
+  code: z
+    .enum([...(Object.keys(faults) as [FaultCode, ...FaultCode[]]), 'bug'])
+    .describe('Code of docs/errors.md; bug: a bug of sluice.'),
+  message: z.string(),
+  hint: z.string(),
+  docs: z.string(),
+});
+
+const Durations = z.record(z.string(), z.number()).describe('Seconds by step; `total` is the whole run.');
+const Sha = z.string().regex(/^[0-9a-f]{40}$/);
+const Digest = z.string().regex(/^sha256:[0-9a-f]{64}$/);
+const ObjectRef = z.object({ kind: z.string(), namespace: z.string(), name: z.string() });
+
+const Origin = z.object({
+  project: z.string(),
+  commit: Sha,
+  ref: z.string(),
+  pipeline: z.int().nullable(),
+});
+
+const Target = z.object({
+  kind: z.enum(['path', 'kustomize-images', 'setter', 'helm-values', 'flux-source', 'chart', 'workload']),
+  file: z.string(),
+  line: z.int(),
+  column: z.int(),
+  path: z.string(),
+  image: z.string().nullable(),
+  before: z.string(),
+  after: z.string(),
+});
+
+const NotTaken = z.object({
+  kind: Target.shape.kind.nullable(),
+  file: z.string(),
+  line: z.int().optional(),
+  column: z.int().optional(),
+  image: z.string().nullable(),
+  reason: z.enum([
+    'precedence',
+    'shared',
+    'encrypted',
+    'template',
+    'unparsable',
+    'other-image',
+    'other-environment',
+    'unchanged',
+    'refused',
+  ]),
+  message: z.string(),
+});
+
+const Edit = z.object({
+  outcome: z.enum(['changed', 'unchanged']),
+  files: z.array(z.string()),
+  targets: z.array(Target),
+  notTaken: z.array(NotTaken),
+  diff: z.string().optional().describe('Unified diff, with --dry-run.'),
+});
+
+const Published = z.object({
+  app: z.string(),
+  artifact: z.string(),
+  environment: z.string(),
+  repository: z.string(),
+  tags: z.array(z.string()),
+  digest: Digest.nullable(),
+  contentDigest: Digest.nullable(),
+  revision: z.string(),
+  source: z.enum(['oci', 'git']),
+  outcome: z.enum(['pushed', 'unchanged', 'superseded', 'held', 'refused', 'failed']),
+  reason: z.string(),
+  fault: FaultDocument.optional(),
+  origins: z.array(Origin),
+});
+
+const Publish = z.object({
+  outcome: z.string(),
+  project: z.string(),
+  branch: z.string(),
+  commit: Sha,
+  ranges: z.array(z.object({ environment: z.string(), since: Sha.nullable(), until: Sha })),
+  artifacts: z.array(Published),
+});
+
+const Update = z.object({
+  outcome: z.string(),
+  app: z.string().nullable().optional(),
+  environments: z.array(z.string()).optional(),
+  mode: z.string().nullable().optional(),
+  delivery: z
+    .object({
+      project: z.string(),
+      branch: z.string(),
+      sha: Sha,
+      mergeRequest: z.object({ iid: z.int(), url: z.string(), state: z.string(), branch: z.string() }).nullable(),
+      origins: z.array(Origin),
+    })
+    .nullable()
+    .optional(),
+  manifest: z.object({ targets: z.array(Target), files: z.array(z.unknown()), notTaken: z.array(NotTaken) }).optional(),
+  diff: z.string().optional(),
+});
+
+const ObjectState = ObjectRef.extend({
+  state: z.enum(['ready', 'progressing', 'failed', 'suspended', 'unknown']),
+  reason: z.string(),
+  message: z.string(),
+});
+
+const Status = z.object({
+  project: z.string(),
+  sha: Sha,
+  name: z.string(),
+  state: z.enum(['pending', 'running', 'success', 'failed', 'canceled', 'skipped']).nullable(),
+  id: z.int().nullable(),
+  message: z.string(),
+  fault: FaultDocument.optional(),
+});
+
+const Phases = z.object({ fetched: z.number(), applied: z.number(), healthy: z.number() }).partial();
+
+const Pair = z.object({
+  environment: z.string(),
+  app: z.string(),
+  verdict: z.string(),
+  reason: z.string(),
+  message: z.string(),
+  fault: FaultDocument.optional(),
+  clusters: z.array(
+    z.object({
+      cluster: z.string(),
+      artifact: z.string(),
+      verdict: z.string(),
+      reason: z.string(),
+      message: z.string(),
+      objects: z.array(ObjectState),
+      seconds: Phases,
+    }),
+  ),
+  statuses: z.array(Status),
+  seconds: Phases,
+});
+
+const Sync = z.object({
+  outcome: z.string(),
+  pairs: z.array(Pair).optional(),
+  repaired: z.array(z.unknown()).optional(),
+});
+
+const Notify = z.object({
+  outcome: z.string(),
+  requests: z.array(
+    z.object({
+      environment: z.string(),
+      app: z.string(),
+      artifact: z.string(),
+      cluster: z.string(),
+      source: ObjectRef.nullable(),
+      way: z.enum(['annotate', 'receiver', 'oidc', 'none']).nullable(),
+      token: z.string().nullable(),
+      fault: FaultDocument.optional(),
+    }),
+  ),
+});
+
+/** A command's document: its record, or a fault before there was one. */
+function document(command: string, record: z.ZodObject): z.ZodType {
+  const name = z.literal(command);
+  return z.union([
+    z.looseObject({ command: name, durations: Durations, ...record.shape }),
+    z.looseObject({
+      command: name,
+      durations: Durations,
+      outcome: z.enum(['failed', 'canceled']),
+      fault: FaultDocument,
+    }),
+  ]);
+}
+
+/** Schema of each command's document, by command. */
+export const results: Readonly<Record<string, z.ZodType>> = {
+  edit: document('edit', Edit),
+  update: document('update', Update),
+  publish: document('publish', Publish),
+  notify: document('notify', Notify),
+  sync: document('sync', Sync),
+  deliver: document('deliver', z.object({ outcome: z.string() })),
+};
