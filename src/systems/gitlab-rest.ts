@@ -90,7 +90,7 @@ export function connectGitLab(options: GitLabOptions): GitLab {
       );
       return found ?? [];
     },
-    postStatus(report) {
+    async postStatus(report) {
       if (options.tokenKind === 'job')
         throw new Fault('token_refused', 'a job token cannot post commit statuses', {
           hint: 'Set SLUICE_GITLAB_TOKEN to a project or group access token with the scope api.',
