@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
+import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,6 +12,7 @@ import { fluxDuties, startControllers } from './flux/flux.ts';
 import type { World } from './flux/world.ts';
 import type { ClusterOptions, SimulatedCluster } from './handle.ts';
 import { handleObjects } from './objects.ts';
+import { createReceiverServer, receiverProxy } from './receiver-server.ts';
 import { createScripts } from './scripts.ts';
 import { createStore } from './store/store.ts';
 import { runTool } from './tools.ts';
@@ -55,6 +57,19 @@ function createWorld(options: ClusterOptions, folder: string, gates: { drops: bo
   };
 }
 
+async function listen(server: Server): Promise<string> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+async function close(server: Server): Promise<void> {
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+}
+
 /**
  * Starts a simulated cluster on loopback: a Kubernetes API over HTTP and the behaviour of Flux 2.9 behind it.
  * Rejects when no port is free or the temporary folder cannot be made.
@@ -87,13 +102,10 @@ export async function startCluster(options: ClusterOptions): Promise<SimulatedCl
     version: options.version ?? 'v1.36.4',
     now: world.now,
     bookmarkEvery: Math.max(world.scaled(60_000), 1000),
-    proxy: async () => ({ status: 503, body: 'no endpoints available for service "webhook-receiver"' }),
+    proxy: receiverProxy(world),
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const receiver = createReceiverServer(world);
+  const [url, receiverUrl] = await Promise.all([listen(server), listen(receiver)]);
   const objects = handleObjects(world);
   for (const name of systemNamespaces) objects.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
 
@@ -101,13 +113,12 @@ export async function startCluster(options: ClusterOptions): Promise<SimulatedCl
   const stop = async () => {
     await controllers.stop();
     for (const cut of state.watches) cut();
-    server.closeAllConnections();
-    await new Promise((resolve) => server.close(resolve));
+    await Promise.all([server, receiver].map(close));
     await rm(folder, { recursive: true, force: true, maxRetries: 3 });
   };
   return {
     url,
-    receiverUrl: url,
+    receiverUrl,
     adminToken,
     addToken: (token, user, groups = []) =>
       void state.tokens.set(token, { name: user, groups: [...groups, 'system:authenticated'] }),

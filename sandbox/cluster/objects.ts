@@ -8,7 +8,7 @@ import { mergePatch } from './store/patch.ts';
 type ObjectCalls = Pick<SimulatedCluster, 'objects' | 'get' | 'apply' | 'patch' | 'remove' | 'observe' | 'until'>;
 
 function read(manifests: string | ClusterObject | readonly ClusterObject[]): readonly ClusterObject[] {
-  if (typeof manifests !== 'string') return [manifests].flat() as ClusterObject[];
+  if (typeof manifests !== 'string') return [manifests].flat();
   return parseAllDocuments(manifests).flatMap((document) => {
     const [broken] = document.errors;
     if (broken) throw new Error(`The manifests are not YAML: ${broken.message}`);

@@ -15,17 +15,22 @@ export interface ClusterWorld {
   readonly cluster: SimulatedCluster;
   readonly registry: RegistryServer;
   /** Pushes files as a Flux artifact under a tag; answers the manifest's digest. */
-  push(repository: string, tag: string, files: Files, annotations?: Readonly<Record<string, string>>): Promise<string>;
+  readonly push: (
+    repository: string,
+    tag: string,
+    files: Files,
+    annotations?: Readonly<Record<string, string>>,
+  ) => Promise<string>;
   /** Pushes any layer. */
-  pushLayer(
+  readonly pushLayer: (
     repository: string,
     tag: string,
     layer: Uint8Array,
     mediaType?: string,
     annotations?: Readonly<Record<string, string>>,
-  ): string;
+  ) => string;
   /** Asks Flux to look now. */
-  poke(kind: string, name: string, token?: string): void;
+  readonly poke: (kind: string, name: string, token?: string) => void;
 }
 
 const running: { stop(): Promise<void> }[] = [];

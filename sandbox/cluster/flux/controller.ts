@@ -68,8 +68,8 @@ export function createController(
     }
   }
   function pump(): void {
-    while (!isPaused && !isStopped && busy < workers) {
-      const entry = queue.find((one) => !one.isBusy);
+    for (;;) {
+      const entry = isPaused || isStopped || busy >= workers ? undefined : queue.find((one) => !one.isBusy);
       if (!entry) return;
       queue = queue.filter((one) => one !== entry);
       entry.isQueued = false;

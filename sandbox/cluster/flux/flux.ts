@@ -3,7 +3,9 @@ import { fields, status, text } from '../store/object.ts';
 import type { Change } from '../store/store.ts';
 import { type Controller, createController, type Reconcile } from './controller.ts';
 import { consumersOf, reconcileKustomization } from './kustomization.ts';
+import { reconcileReceiver } from './receiver.ts';
 import { reconcileSource, requestedAt } from './source.ts';
+import { resolveGit } from './source-git.ts';
 import { resolveOci } from './source-oci.ts';
 import { type Key, keyOf, type World } from './world.ts';
 
@@ -22,6 +24,8 @@ export type Duties = Readonly<Record<string, { readonly by: ControllerName; read
 export function fluxDuties(world: World): Duties {
   return {
     OCIRepository: { by: 'source-controller', reconcile: reconcileSource(world, resolveOci) },
+    GitRepository: { by: 'source-controller', reconcile: reconcileSource(world, resolveGit) },
+    Receiver: { by: 'notification-controller', reconcile: reconcileReceiver(world) },
     Kustomization: { by: 'kustomize-controller', reconcile: reconcileKustomization(world) },
   };
 }

@@ -7,7 +7,7 @@ export interface HistoryEntry {
   readonly digest: string;
   /** Start in milliseconds since the epoch. */
   readonly began: number;
-  now(): number;
+  readonly now: () => number;
   readonly metadata: Readonly<Record<string, string>>;
 }
 

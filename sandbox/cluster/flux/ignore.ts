@@ -48,9 +48,11 @@ function isIgnored(path: string, rules: readonly Rules[]): boolean {
   return isOut;
 }
 
-async function removeEmptyFolders(folder: string, isRoot = true): Promise<void> {
+/** Removes empty folders and symbolic links, which artifacts do not carry. */
+async function tidy(folder: string, isRoot = true): Promise<void> {
   for (const entry of await readdir(folder, { withFileTypes: true })) {
-    if (entry.isDirectory()) await removeEmptyFolders(join(folder, entry.name), false);
+    if (entry.isDirectory()) await tidy(join(folder, entry.name), false);
+    else if (!entry.isFile()) await rm(join(folder, entry.name));
   }
   if (!isRoot && (await readdir(folder)).length === 0) await rmdir(folder);
 }
@@ -74,5 +76,5 @@ export async function filterFolder(folder: string, specIgnore: string | null): P
   ];
   await Promise.all(paths.filter((path) => isIgnored(path, rules)).map((path) => rm(join(folder, path))));
   if (existsSync(join(folder, '.git'))) await rm(join(folder, '.git'), { recursive: true, force: true });
-  await removeEmptyFolders(folder);
+  await tidy(folder);
 }

@@ -126,10 +126,11 @@ export const resolveOci: Resolve = async (world, object, signal) => {
     );
   }
   const annotations = Object.entries(fields(manifest['annotations'])).map(([key, value]) => [key, text(value)]);
+  const revision = tag === null ? digest : `${tag}@${digest}`;
   return {
-    revision: tag === null ? digest : `${tag}@${digest}`,
-    of: tag === null ? `${url}@${digest}` : `${url}:${tag}`,
-    word: 'digest',
+    revision,
+    news: `new revision '${revision}' for '${tag === null ? `${url}@${digest}` : `${url}:${tag}`}'`,
+    stored: `stored artifact for digest '${revision}'`,
     metadata: Object.fromEntries(annotations) as Record<string, string>,
     observed: { observedIgnore: spec(object)['ignore'], observedLayerSelector: spec(object)['layerSelector'] },
     fetch: () =>

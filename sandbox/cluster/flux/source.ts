@@ -27,10 +27,12 @@ export class SourceFailure extends Error {
 /** What a source knows about its newest revision. */
 export interface Resolved {
   readonly revision: string;
-  /** Text for "new revision '…' for '…'". */
-  readonly of: string;
-  /** `digest` or `revision`, for "stored artifact for …". */
-  readonly word: string;
+  /** What is said while the revision is new: "new revision '…' for '…'". */
+  readonly news: string;
+  /** What is said when it stands: "stored artifact for digest '…'". */
+  readonly stored: string;
+  /** Reason of Ready=True; default Succeeded. */
+  readonly reason?: string;
   readonly metadata?: Readonly<Record<string, string>>;
   /** Other fields of status that follow the fetch, e.g. observedIgnore. */
   readonly observed?: Fields;
@@ -96,14 +98,14 @@ async function store(world: World, object: ClusterObject, draft: StatusDraft, re
 }
 
 function succeed(draft: StatusDraft, object: ClusterObject, resolved: Resolved): void {
-  const message = `stored artifact for ${resolved.word} '${resolved.revision}'`;
   draft.unset('FetchFailed');
   draft.unset('StorageOperationFailed');
   draft.unset('ArtifactOutdated');
   draft.unset('Reconciling');
   draft.unset('Stalled');
-  draft.set('ArtifactInStorage', 'True', 'Succeeded', message);
-  draft.set('Ready', 'True', 'Succeeded', message);
+  const reason = resolved.reason ?? 'Succeeded';
+  draft.set('ArtifactInStorage', 'True', reason, resolved.stored);
+  draft.set('Ready', 'True', reason, resolved.stored);
   draft.rest['observedGeneration'] = object.metadata.generation;
 }
 
@@ -181,9 +183,8 @@ export function reconcileSource(world: World, resolve: Resolve) {
         standing['revision'] === resolved.revision &&
         Object.entries(observed).every(([name, value]) => same(status(object)[name], value));
       if (!isCurrent) {
-        const message = `new revision '${resolved.revision}' for '${resolved.of}'`;
-        if (standing['revision'] !== undefined) draft.set('ArtifactOutdated', 'True', 'NewRevision', message);
-        progress(draft, `building artifact: ${message}`, true);
+        if (standing['revision'] !== undefined) draft.set('ArtifactOutdated', 'True', 'NewRevision', resolved.news);
+        progress(draft, `building artifact: ${resolved.news}`, true);
         await draft.write();
         await store(world, object, draft, resolved);
         for (const [name, value] of Object.entries(observed)) {

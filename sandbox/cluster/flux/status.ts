@@ -45,8 +45,8 @@ export function conditionOf(object: ClusterObject, type: string): Condition | un
 
 /** Opens the status of an object as it stands now. */
 export function draftStatus(world: World, key: Key, object: ClusterObject, signal: AbortSignal): StatusDraft {
-  const { conditions: _conditions, ...standing } = structuredClone(status(object));
-  const rest: Fields = standing;
+  const { conditions: _conditions, ...fieldsOf } = structuredClone(status(object));
+  const rest: Fields = fieldsOf;
   let conditions = [...conditionsOf(object)];
   const find = (type: string) => conditions.find((condition) => condition.type === type);
 

@@ -15,7 +15,7 @@ export interface World {
   readonly store: Store;
   readonly artifacts: Artifacts;
   /** Milliseconds since the epoch. */
-  now(): number;
+  readonly now: () => number;
   /** Real milliseconds for milliseconds of the real Flux. */
   scaled(ms: number): number;
   /** Waits scaled milliseconds; rejects with the signal's reason. */
@@ -27,7 +27,7 @@ export interface World {
     options: { cwd: string; env?: Readonly<Record<string, string>>; signal: AbortSignal },
   ): Promise<Ran>;
   /** Where a URL's host really is: `options.hosts`. */
-  locate(url: string): string;
+  readonly locate: (url: string) => string;
   /** A new empty folder inside the cluster's own. */
   makeFolder(name: string): Promise<string>;
   isGateOpen(gate: string): boolean;

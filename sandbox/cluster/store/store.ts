@@ -169,7 +169,7 @@ export function createStore(now: () => number): Store {
     const before = get(resource, namespace, name);
     if (resource.kind === 'Namespace') {
       for (const other of kinds.all().filter((one) => one.namespaced)) {
-        for (const object of [...bucket(other).values()]) {
+        for (const object of bucket(other).values()) {
           if (object.metadata.namespace === name) record('DELETED', other, object, object);
         }
       }

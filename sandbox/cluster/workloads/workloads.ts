@@ -14,7 +14,7 @@ export interface WorkloadWorld {
   /** A new fate rule; the workloads that stand are to be looked at again. */
   decide(fate: (workload: Workload) => WorkloadFate): void;
   /** Removes what a deleted object owned. */
-  collect(change: Change): void;
+  readonly collect: (change: Change) => void;
 }
 
 /** Milliseconds of a real cluster until a pod runs. */
