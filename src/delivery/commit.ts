@@ -1,4 +1,5 @@
 import type { Origin } from '../app/change.ts';
+import type { ManifestChange } from '../manifest/change.ts';
 
 /** Station 3, delivery: the commit (or merge request) in the delivery repository. */
 
@@ -28,4 +29,34 @@ export interface CommitClaim {
   readonly environments: readonly string[];
   readonly images: readonly string[];
   readonly origin: Origin | null;
+}
+
+/**
+ * pushed: a commit on the branch · unchanged: the values stand already · superseded: a newer pipeline's values stand ·
+ * merge-request: opened or updated · planned: --dry-run, nothing done
+ */
+export type DeliveryOutcome = 'pushed' | 'unchanged' | 'superseded' | 'merge-request' | 'planned';
+
+/** What `update` did in one way (push, or the merge request of one app and environment). */
+export interface Delivery {
+  readonly outcome: DeliveryOutcome;
+  readonly apps: readonly string[];
+  readonly environments: readonly string[];
+  /** The commit made, or the one that stands; null where nothing was done. */
+  readonly commit: DeliveryCommit | null;
+  readonly manifest: ManifestChange;
+  /** Unified diff of the change. */
+  readonly diff: string;
+  /** Pairs of those asked for that were left alone, and why. */
+  readonly skipped: readonly SkippedPair[];
+  /** Pushes tried. */
+  readonly attempts: number;
+}
+
+/** A pair that a delivery left alone: its app is on hold, or a newer pipeline's values stand. */
+export interface SkippedPair {
+  readonly app: string;
+  readonly environment: string;
+  readonly reason: 'held' | 'superseded';
+  readonly message: string;
 }

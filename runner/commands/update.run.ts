@@ -1,0 +1,61 @@
+import { environmentOf } from '../../src/config/pair.ts';
+import type { Delivery } from '../../src/delivery/commit.ts';
+import { deliverByPush } from '../../src/delivery/deliver.ts';
+import { parseClaim } from '../../src/delivery/message.ts';
+import type { Workplace } from '../../src/delivery/order.ts';
+import { openTip } from '../../src/delivery/tip.ts';
+import { Fault } from '../../src/fault.ts';
+import type { CommandResult } from '../command.ts';
+import type { Context } from '../context.ts';
+import { orderOf, readChange, readPlace } from './update.order.ts';
+import { updateResult } from './update.text.ts';
+
+/** `update`. Faults: those of the flags, of sluice.yaml, the manifests, git, the registry and GitLab. */
+export async function run(context: Context): Promise<CommandResult> {
+  const { values, job, reporter } = context;
+  const change = readChange(context);
+  const place = await readPlace(context);
+  if (place.project === job.project && ownCommit(context)) {
+    reporter.info('this pipeline’s commit was made by sluice: nothing to update');
+    return updateResult({ change, deliveries: [], skipped: true, dryRun: false });
+  }
+  const order = orderOf(context, change, place.project);
+  reporter.step(`Updating ${change.app} in ${place.project}`);
+  const git = await context.deliveryGit();
+  const branch = values.string('branch') ?? (values.boolean('local') ? job.ref : undefined) ?? null;
+  await using clone = await git.clone(place.url, branch, context.signal);
+  const work: Workplace = {
+    clone,
+    clock: context.clock,
+    deadline: context.deadline,
+    signal: context.signal,
+    note: (text) => reporter.info(text),
+  };
+  const ways = await waysOf(context, work, order.config, change.environments);
+  const deliveries: Delivery[] = [];
+  if (ways.push.length > 0) deliveries.push(await deliverByPush({ ...order, environments: ways.push }, work));
+  if (ways.requests.length > 0) throw new Fault('not_supported', 'merge requests are not supported yet');
+  return updateResult({ change, deliveries, skipped: false, dryRun: order.dryRun });
+}
+
+/** Was the pipeline's own commit made by sluice? Where application and delivery are one project, that must end. */
+function ownCommit(context: Context): boolean {
+  const message = context.variable('CI_COMMIT_MESSAGE') ?? '';
+  return parseClaim({ sha: context.job.commit ?? '', message })?.images !== undefined && /^Sluice-App:/m.test(message);
+}
+
+/** How each environment's change arrives. Fault `unknown_environment`, and those of sluice.yaml. */
+async function waysOf(
+  context: Context,
+  work: Workplace,
+  config: ReturnType<typeof orderOf>['config'],
+  environments: readonly string[],
+): Promise<{ readonly push: readonly string[]; readonly requests: readonly string[] }> {
+  const mode = context.values.string('mode');
+  if (mode === 'push') return { push: environments, requests: [] };
+  if (mode === 'merge-request') return { push: [], requests: environments };
+  const tip = await openTip(work.clone, await work.clone.head(), new Map(), work.signal);
+  const settings = await config(tip);
+  const way = Map.groupBy(environments, (name) => environmentOf(settings, name).changes);
+  return { push: way.get('push') ?? [], requests: way.get('merge-request') ?? [] };
+}

@@ -1,0 +1,89 @@
+import type { AppChange } from '../../src/app/change.ts';
+import type { Delivery } from '../../src/delivery/commit.ts';
+import { formatTarget } from '../../src/delivery/message.ts';
+import { worstExit, type ExitCode } from '../../src/fault.ts';
+import type { CommandResult } from '../command.ts';
+
+/** What `update` did, in all ways. */
+export interface Updated {
+  readonly change: AppChange;
+  readonly deliveries: readonly Delivery[];
+  /** The pipeline's commit is one of sluice's own. */
+  readonly skipped: boolean;
+  readonly dryRun: boolean;
+  /** Exit code and lines of following the delivery side, with --wait. */
+  readonly followed?: { readonly exit: ExitCode; readonly statuses: readonly object[] };
+}
+
+/** The outcome that stands for several, most telling first. */
+const ORDER = ['planned', 'pushed', 'merge-request', 'unchanged', 'superseded'] as const;
+
+/** Record, text and exit code of `update`. */
+export function updateResult(updated: Updated): CommandResult {
+  const { change, deliveries, dryRun } = updated;
+  const outcome = updated.skipped
+    ? 'skipped'
+    : (ORDER.find((name) => deliveries.some((each) => each.outcome === name)) ?? 'unchanged');
+  const first = deliveries.find((each) => each.outcome === outcome) ?? deliveries[0];
+  const left = deliveries.flatMap((each) => each.skipped);
+  const held = left.some((pair) => pair.reason === 'held');
+  const manifest = {
+    targets: deliveries.flatMap((each) => each.manifest.targets),
+    files: deliveries.flatMap((each) => each.manifest.files),
+    notTaken: deliveries.flatMap((each) => each.manifest.notTaken),
+  };
+  const diff = deliveries.map((each) => each.diff).join('');
+  const commit = first?.commit ?? null;
+  return {
+    record: {
+      outcome,
+      app: change.app,
+      environments: change.environments,
+      mode:
+        [...new Set(deliveries.map((each) => (each.commit?.mergeRequest ? 'merge-request' : 'push')))].join(',') ||
+        null,
+      delivery: commit,
+      deliveries: deliveries.map(({ manifest: _, diff: __, ...rest }) => rest),
+      manifest,
+      ...(dryRun ? { diff } : {}),
+      ...(updated.followed ? { followed: updated.followed.statuses } : {}),
+    },
+    text: dryRun ? diff : textOf(updated, outcome),
+    exit: worstExit([held ? 3 : 0, updated.followed?.exit ?? 0]),
+    dotenv: {
+      SLUICE_OUTCOME: outcome,
+      ...(commit === null ? {} : { SLUICE_DELIVERY_PROJECT: commit.project, SLUICE_DELIVERY_COMMIT: commit.sha }),
+      ...(commit?.mergeRequest ? { SLUICE_MERGE_REQUEST: commit.mergeRequest.url } : {}),
+    },
+    summary: summaryOf(updated, outcome),
+  };
+}
+
+function textOf(updated: Updated, outcome: string): string {
+  if (updated.skipped) return 'skipped: the commit of this pipeline was made by sluice\n';
+  const lines = updated.deliveries.flatMap((each) => [
+    headline(each),
+    ...each.manifest.targets.map((target) => `  ${formatTarget(target)}`),
+    ...each.skipped.map((pair) => `  ${pair.environment}/${pair.app} ${pair.reason}: ${pair.message}`),
+  ]);
+  return `${lines.length === 0 ? outcome : lines.join('\n')}\n`;
+}
+
+function headline(delivery: Delivery): string {
+  const what = `${delivery.apps.join(', ')} → ${delivery.environments.join(', ')}`;
+  const commit = delivery.commit;
+  if (commit === null) return `${delivery.outcome}: ${what}`;
+  const where = commit.mergeRequest?.url ?? `${commit.project}@${commit.sha.slice(0, 12)} (${commit.branch})`;
+  return `${delivery.outcome}: ${what}, ${where}`;
+}
+
+function summaryOf(updated: Updated, outcome: string): string {
+  const rows = updated.deliveries.flatMap((each) => each.manifest.targets);
+  const table = rows.map((row) => `| ${row.file} | ${cell(row.path)} | ${cell(row.before)} | ${cell(row.after)} |`);
+  const head = `### sluice update: ${outcome}\n\n${updated.deliveries.map((each) => `- ${headline(each)}`).join('\n')}\n`;
+  return rows.length === 0 ? head : `${head}\n| file | where | old | new |\n|---|---|---|---|\n${table.join('\n')}\n`;
+}
+
+function cell(text: string): string {
+  return `\`${text.replaceAll('|', '\\|').replaceAll('`', "'").replaceAll(/\s+/g, ' ')}\``;
+}

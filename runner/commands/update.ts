@@ -1,0 +1,70 @@
+import type { Command } from '../command.ts';
+
+export const updateCommand: Command = {
+  name: 'update',
+  summary: 'carry a new version into the delivery repository',
+  description:
+    'Changes the image (or other values) of an app in the manifests of the delivery repository, byte by byte, and pushes one commit, or opens a merge request. Where others push at the same time everything is computed again on their commits; a pipeline that is older than what stands changes nothing.',
+  arguments: [],
+  flags: [
+    {
+      name: 'delivery',
+      type: 'string',
+      value: 'PROJECT_OR_URL',
+      summary: 'the delivery repository: full path of its project on this GitLab, or its URL',
+    },
+    { name: 'local', type: 'boolean', summary: 'this checkout is the delivery repository: use its own address' },
+    { name: 'branch', type: 'string', value: 'NAME', summary: 'branch to deliver to (default: the default branch)' },
+    { name: 'app', type: 'string', value: 'NAME', summary: 'app of sluice.yaml' },
+    { name: 'environment', type: 'list', value: 'NAME', summary: 'environment of sluice.yaml (repeatable)' },
+    {
+      name: 'image',
+      type: 'list',
+      value: 'IMAGE',
+      summary: 'NAME[:TAG][@DIGEST], or NAME=[NEWNAME][:TAG][@DIGEST] (repeatable)',
+    },
+    {
+      name: 'set',
+      type: 'list',
+      value: 'FILE:PATH=VALUE',
+      summary: 'another value; FILE is inside the app’s path, `{environment}` stands for the environment (repeatable)',
+    },
+    {
+      name: 'mode',
+      type: 'string',
+      value: 'MODE',
+      summary: 'how the change arrives (default: what `changes:` of the environment says)',
+      choices: ['push', 'merge-request'],
+    },
+    { name: 'auto-merge', type: 'boolean', summary: 'let the merge request merge when its pipeline succeeds' },
+    { name: 'label', type: 'list', value: 'NAME', summary: 'label of the merge request (repeatable; default: sluice)' },
+    { name: 'wait', type: 'boolean', summary: 'follow the delivery side until its statuses are final' },
+    { name: 'no-verify-image', type: 'boolean', summary: 'do not look the image up in its registry' },
+    { name: 'allow-older', type: 'boolean', summary: 'permit a version of an older pipeline' },
+    {
+      name: 'source-project',
+      type: 'string',
+      value: 'PATH',
+      summary: 'application project that the change comes from',
+      gitlab: 'CI_PROJECT_PATH',
+    },
+    { name: 'source-commit', type: 'string', value: 'SHA', summary: 'its commit', gitlab: 'CI_COMMIT_SHA' },
+    { name: 'source-ref', type: 'string', value: 'NAME', summary: 'its branch or tag', gitlab: 'CI_COMMIT_REF_NAME' },
+    { name: 'source-pipeline', type: 'string', value: 'ID', summary: 'its pipeline', gitlab: 'CI_PIPELINE_ID' },
+  ],
+  examples: [
+    [
+      'In the application’s pipeline, after the image was pushed',
+      'update --delivery shop/delivery --app podinfo --environment staging --image $CI_REGISTRY_IMAGE:$CI_COMMIT_SHORT_SHA',
+    ],
+    [
+      'Production by merge request, and wait until it is healthy',
+      'update --delivery shop/delivery --app podinfo --environment production --image podinfo=:6.7.1 --mode merge-request --auto-merge --wait',
+    ],
+    [
+      'What would change, without pushing',
+      'update --delivery https://gitlab.example.com/shop/delivery.git --app podinfo --environment staging --set {environment}/values.yaml:/replicas=3 --dry-run',
+    ],
+  ],
+  load: async () => (await import('./update.run.ts')).run,
+};

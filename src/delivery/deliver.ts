@@ -1,0 +1,79 @@
+import { Fault } from '../fault.ts';
+import { backoff } from './backoff.ts';
+import type { Delivery, DeliveryOutcome } from './commit.ts';
+import type { Order, Workplace } from './order.ts';
+import { openPast } from './past.ts';
+import { prepare, type Prepared } from './prepare.ts';
+import { type BlobCache, openTip } from './tip.ts';
+
+/**
+ * Delivers an order by one commit on the clone's branch. Where others push first, everything is computed again on the
+ * new tree (holds, history, edits): nothing is rebased, nothing forced. Faults: `contention` at the deadline, those of
+ * `prepare`, of `order.verified` and of the push.
+ */
+export async function deliverByPush(order: Order, work: Workplace): Promise<Delivery> {
+  const { clone, clock, deadline, signal } = work;
+  const cache: BlobCache = new Map();
+  const past = openPast(clone, signal);
+  const known = new Set<string>();
+  let landed = 0;
+  for (let attempts = 1; ; attempts += 1) {
+    const started = clock.now();
+    const head = await clone.head();
+    const prepared = await prepare(await openTip(clone, head, cache, signal), past, order);
+    if (attempts === 1) for (const note of prepared.notes) work.note(note);
+    const result = (outcome: DeliveryOutcome, sha: string | null): Delivery =>
+      deliveryOf(order, clone.branch, prepared, outcome, sha, attempts - 1);
+    if (prepared.pairs.length === 0) return result('superseded', await past.standing(askedPairs(order)));
+    if (prepared.plan.files.size === 0) return result('unchanged', await past.standing(namesOf(prepared)));
+    await order.verified();
+    if (order.dryRun) return result('planned', null);
+    const sha = await clone.commit(head, prepared.plan.files, prepared.message);
+    if ((await clone.push(sha, clone.branch, { signal })) === 'pushed') {
+      return { ...result('pushed', sha), attempts };
+    }
+    const attemptMs = clock.now() - started;
+    const next = await clone.refresh(signal);
+    for (const commit of await clone.repository.log(head, next, 1000)) known.add(commit.sha);
+    landed = known.size;
+    const wait = backoff({ attempts, landed, attemptMs }, clock.random());
+    if (clock.now() >= deadline) {
+      throw new Fault('contention', `${attempts} pushes to ${clone.branch} lost against others (${landed} commits)`);
+    }
+    work.note(`somebody pushed to ${clone.branch} first (attempt ${attempts}); trying again in ${Math.ceil(wait)} ms`);
+    await clock.sleep(Math.min(wait, Math.max(0, deadline - clock.now() - 2 * attemptMs)), signal);
+    if (wait > attemptMs) await clone.refresh(signal);
+  }
+}
+
+/** The record of a delivery by push. */
+function deliveryOf(
+  order: Order,
+  branch: string,
+  prepared: Prepared,
+  outcome: DeliveryOutcome,
+  sha: string | null,
+  attempts: number,
+): Delivery {
+  return {
+    outcome,
+    apps: order.changes.map((change) => change.app),
+    environments: order.environments,
+    commit:
+      sha === null
+        ? null
+        : { project: order.project, branch, sha, mergeRequest: null, origins: order.origin ? [order.origin] : [] },
+    manifest: prepared.plan.manifest,
+    diff: prepared.plan.diff,
+    skipped: prepared.skipped,
+    attempts,
+  };
+}
+
+function askedPairs(order: Order): readonly { readonly app: string; readonly environment: string }[] {
+  return order.changes.flatMap(({ app }) => order.environments.map((environment) => ({ app, environment })));
+}
+
+function namesOf(prepared: Prepared): readonly { readonly app: string; readonly environment: string }[] {
+  return prepared.pairs.map((pair) => ({ app: pair.app.name, environment: pair.environment.name }));
+}

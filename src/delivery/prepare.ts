@@ -1,0 +1,140 @@
+import type { ImageChange } from '../app/change.ts';
+import { formatImage } from '../app/image.ts';
+import type { Config, Pair } from '../config/config.ts';
+import { appOf, environmentOf, pairOf } from '../config/pair.ts';
+import { Fault } from '../fault.ts';
+import type { SkippedPair } from './commit.ts';
+import { judgeStanding } from './history.ts';
+import { formatMessage } from './message.ts';
+import type { Order } from './order.ts';
+import type { Past } from './past.ts';
+import { type EditPlan, type PairChange, planEdits } from './plan-edits.ts';
+import { readScopes } from './scope.ts';
+import type { Tip } from './tip.ts';
+
+/** What an order comes to on one tip. */
+export interface Prepared {
+  /** Pairs that take part; empty: all are superseded. */
+  readonly pairs: readonly Pair[];
+  readonly skipped: readonly SkippedPair[];
+  readonly plan: EditPlan;
+  readonly message: string;
+  readonly notes: readonly string[];
+}
+
+const NOTHING: EditPlan = { manifest: { files: [], targets: [], notTaken: [] }, files: new Map(), diff: '' };
+
+/**
+ * Computes an order on a tip: holds, history, scopes, edits, message. Faults: `held` (all pairs on hold), `older_run`
+ * (a re-run of an old job), `unknown_app`, `unknown_environment`, `config_missing`, `config_invalid`, and those of
+ * `readScopes` and `planEdits`.
+ */
+export async function prepare(tip: Tip, past: Past, order: Order): Promise<Prepared> {
+  const config = await order.config(tip);
+  const asked = pairsOf(config, order);
+  const held = asked.filter((pair) => pair.hold !== null);
+  if (held.length === asked.length) {
+    const reasons = held.map((pair) => `${pair.app.name} in ${pair.environment.name}: ${pair.hold}`);
+    throw new Fault('held', `on hold: ${reasons.join('; ')}`);
+  }
+  const free = asked.filter((pair) => pair.hold === null);
+  const superseded = await findSuperseded(free, past, order);
+  const pairs = free.filter((pair) => !superseded.has(pair));
+  const skipped: SkippedPair[] = [
+    ...held.map((pair) => skip(pair, 'held', pair.hold ?? '')),
+    ...[...superseded].map(([pair, message]) => skip(pair, 'superseded', message)),
+  ];
+  if (pairs.length === 0) return { pairs, skipped, plan: NOTHING, message: '', notes: [] };
+  const { changes, notes } = await pairChanges(tip, config, pairs, order);
+  const plan = planEdits(changes);
+  return { pairs, skipped, plan, message: messageOf(changes, plan, order), notes };
+}
+
+function pairsOf(config: Config, order: Order): readonly Pair[] {
+  for (const change of order.changes) appOf(config, change.app);
+  for (const environment of order.environments) environmentOf(config, environment);
+  return order.changes.flatMap((change) =>
+    order.environments.map((environment) => pairOf(config, change.app, environment)),
+  );
+}
+
+async function findSuperseded(pairs: readonly Pair[], past: Past, order: Order): Promise<ReadonlyMap<Pair, string>> {
+  const found = new Map<Pair, string>();
+  if (order.allowOlder || order.origin?.pipeline == null) return found;
+  const claims = await past.claims(order.pipelineCreatedAt);
+  for (const pair of pairs) {
+    const [app, environment] = [pair.app.name, pair.environment.name];
+    const judged = judgeStanding(claims, app, environment, order.origin);
+    if (judged.standing === 'current') continue;
+    const own = order.origin.pipeline;
+    const message = `pipeline ${judged.by.origin?.pipeline} is newer than ${own} (commit ${judged.by.commit.slice(0, 12)})`;
+    if (judged.rerun) {
+      throw new Fault(
+        'older_run',
+        `${app} in ${environment}: ${message}, and pipeline ${own} was delivered before it`,
+        {
+          hint: `To go back, use \`sluice rollback --app ${app} --environment ${environment}\`; --allow-older permits this once.`,
+        },
+      );
+    }
+    found.set(pair, message);
+  }
+  return found;
+}
+
+async function pairChanges(
+  tip: Tip,
+  config: Config,
+  pairs: readonly Pair[],
+  order: Order,
+): Promise<{ readonly changes: readonly PairChange[]; readonly notes: readonly string[] }> {
+  const changes: PairChange[] = [];
+  const notes: string[] = [];
+  for (const change of order.changes) {
+    const own = pairs.filter((pair) => pair.app.name === change.app);
+    if (own.length === 0) continue;
+    const environments = own.map((pair) => pair.environment.name);
+    const scopes = await readScopes(tip, config, own[0]!.app, environments, change);
+    for (const pair of own) {
+      const scope = scopes.get(pair.environment.name)!;
+      changes.push({ pair, scope, images: await order.pinned(change.images, pair.pin) });
+      notes.push(...scope.unclear.map((note) => `${note.file}: ${note.message}`));
+    }
+  }
+  return { changes, notes: [...new Set(notes)] };
+}
+
+function messageOf(changes: readonly PairChange[], plan: EditPlan, order: Order): string {
+  const names = <T>(list: readonly T[], name: (item: T) => string) => [...new Set(list.map(name))];
+  const images = new Map<string, ImageChange>();
+  for (const change of changes) for (const image of change.images) images.set(JSON.stringify(image), image);
+  return formatMessage({
+    environments: names(changes, (change) => change.pair.environment.name),
+    apps: names(changes, (change) => change.pair.app.name).map((name) => ({
+      name,
+      version: versionOf(changes.find((change) => change.pair.app.name === name)?.images ?? []),
+    })),
+    images: [...images.values()].map((image) => ({
+      name: image.newName ?? image.name,
+      tag: image.tag ?? null,
+      digest: image.digest ?? null,
+    })),
+    targets: plan.manifest.targets,
+    origin: order.origin,
+  });
+}
+
+/** What a subject calls the version: the tags, else the first digits of the digest. */
+export function versionOf(images: readonly ImageChange[]): string {
+  const versions = images.map((image) => image.tag ?? image.digest?.slice('sha256:'.length, 19) ?? image.newName ?? '');
+  return [...new Set(versions.filter((version) => version !== ''))].join(' + ');
+}
+
+/** `name[:tag][@digest]` of an image change, with its new name where it gets one. */
+export function referenceOf(image: ImageChange): string {
+  return formatImage({ name: image.newName ?? image.name, tag: image.tag ?? null, digest: image.digest ?? null });
+}
+
+function skip(pair: Pair, reason: SkippedPair['reason'], message: string): SkippedPair {
+  return { app: pair.app.name, environment: pair.environment.name, reason, message };
+}

@@ -1,0 +1,78 @@
+import { posix } from 'node:path';
+import { Fault } from '../fault.ts';
+import type { Tree } from '../manifest/reach.ts';
+import type { DeliveryClone } from '../systems/git-remote.ts';
+import type { TreeEntry } from '../systems/git.ts';
+
+/** The files of one commit of the delivery repository; contents come on demand, each round in one batch. */
+export interface Tip extends Tree {
+  readonly sha: string;
+  /** Content by path; Fault `file_missing` where a path is no file. A symlink gives that of the file it leads to. */
+  read(paths: Iterable<string>): Promise<ReadonlyMap<string, Uint8Array>>;
+  /** The path that a symlink finally names (inside the repository), else the path itself; null where it leads nowhere. */
+  follow(path: string): Promise<string | null>;
+}
+
+/** Contents by object id: what an earlier attempt has fetched is not fetched again. */
+export type BlobCache = Map<string, Uint8Array>;
+
+const MOST_LINKS = 20;
+
+/** Opens a commit that the clone has. */
+export async function openTip(clone: DeliveryClone, sha: string, cache: BlobCache, signal?: AbortSignal): Promise<Tip> {
+  const entries = new Map((await clone.repository.tree(sha)).map((entry) => [entry.path, entry]));
+  const folders = new Map<string, string[]>();
+  for (const path of entries.keys()) {
+    for (let folder = posix.dirname(path); ; folder = posix.dirname(folder)) {
+      const name = folder === '.' ? '' : folder;
+      const below = folders.get(name);
+      if (below) below.push(path);
+      else folders.set(name, [path]);
+      if (name === '') break;
+    }
+  }
+
+  async function load(wanted: readonly TreeEntry[]): Promise<void> {
+    const missing = [...new Set(wanted.map((entry) => entry.oid))].filter((oid) => !cache.has(oid));
+    if (missing.length === 0) return;
+    await clone.fetchBlobs(missing, signal);
+    for await (const { oid, content } of clone.repository.blobs(missing, signal)) cache.set(oid, content);
+  }
+
+  async function follow(path: string): Promise<string | null> {
+    let at = path;
+    for (let links = 0; links < MOST_LINKS; links += 1) {
+      const entry = entries.get(at);
+      if (!entry || entry.mode === '160000') return null;
+      if (entry.mode !== '120000') return at;
+      await load([entry]);
+      const goal = new TextDecoder().decode(cache.get(entry.oid));
+      const next = posix.join(posix.dirname(at), goal);
+      if (goal.startsWith('/') || next.startsWith('../') || next === '..') {
+        throw new Fault('path_outside', `${at} is a symlink that leaves the repository`);
+      }
+      at = next;
+    }
+    return null;
+  }
+
+  return {
+    sha,
+    has: (path) => entries.has(path),
+    isDirectory: (path) => folders.has(path),
+    below: (folder) => folders.get(folder) ?? [],
+    follow,
+    async read(paths) {
+      const wanted: [string, TreeEntry][] = [];
+      for (const path of paths) {
+        const real = entries.get(path)?.mode === '120000' ? await follow(path) : path;
+        const entry = real === null ? undefined : entries.get(real);
+        if (!entry || entry.mode === '160000')
+          throw new Fault('file_missing', `${path} is not in the delivery repository`);
+        wanted.push([path, entry]);
+      }
+      await load(wanted.map(([, entry]) => entry));
+      return new Map(wanted.map(([path, entry]) => [path, cache.get(entry.oid)!]));
+    },
+  };
+}
