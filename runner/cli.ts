@@ -8,11 +8,12 @@ import { notifyCommand } from './commands/notify.ts';
 import { schemaCommand } from './commands/schema.ts';
 import { syncCommand } from './commands/sync.ts';
 
+import { updateCommand } from './commands/update.ts';
 import { globalFlags, variableOf } from './settings/flags.ts';
 import type { Given } from './settings/values.ts';
 
 /** Every verb, in the order of the story. */
-export const commands: readonly Command[] = [editCommand, notifyCommand, syncCommand, schemaCommand];
+export const commands: readonly Command[] = [editCommand, updateCommand, notifyCommand, syncCommand, schemaCommand];
 
 /** What the command line asks for: a command to run, or a text (help, version) to print. */
 export type Invocation =
@@ -62,10 +63,7 @@ export function readCommandLine(
     );
     sub.action(() => {
       const given = Object.fromEntries(
-        [...command.flags, ...globalFlags].map((flag) => [
-          flag.name,
-          sub.getOptionValue(camel(flag.name)) as Given[string],
-        ]),
+        [...command.flags, ...globalFlags].map((flag) => [flag.name, optionValue(sub, flag.name)]),
       );
       invocation = { kind: 'run', command, given, positional: sub.args };
     });
@@ -97,6 +95,12 @@ function optionOf(flag: Flag): Option {
   if (flag.type === 'list')
     option.argParser((text: string, previous: readonly string[] | undefined) => [...(previous ?? []), text]);
   return option;
+}
+
+/** What the line gave for a flag; commander takes `--no-x` for the negation of `x`, which is true unless negated. */
+function optionValue(program: Program, name: string): Given[string] {
+  if (name.startsWith('no-')) return program.getOptionValue(camel(name.slice(3))) === false ? true : undefined;
+  return program.getOptionValue(camel(name)) as Given[string];
 }
 
 function camel(name: string): string {
