@@ -6,12 +6,18 @@ export function goVersion(): string | undefined;
 export function requireGo(why: string): string;
 /** Path that the built tool has, or will have, in the cache. */
 export function binaryPath(name: string, env?: NodeJS.ProcessEnv): string;
-/** Is the tool built? */
+/** Is the tool built, and as long as it was when it was built? */
 export function isBuilt(name: string, env?: NodeJS.ProcessEnv): boolean;
+/** Seconds that a cold build of the tools takes on two cores, and GiB of disk that it needs meanwhile. */
+export function buildEstimate(names: readonly string[]): { readonly seconds: number; readonly gibibytes: number };
 /** First folder of PATH that holds an executable of this name, or undefined. */
 export function onPath(name: string, env?: NodeJS.ProcessEnv): string | undefined;
 /** Builds what is missing, one after the other; gives what was done for each. */
 export function ensureBinaries(
   names: readonly string[],
-  options?: { readonly log?: (line: string) => void; readonly env?: NodeJS.ProcessEnv },
+  options?: {
+    readonly log?: (line: string) => void;
+    readonly env?: NodeJS.ProcessEnv;
+    readonly signal?: AbortSignal;
+  },
 ): Promise<{ readonly name: string; readonly path: string; readonly seconds: number; readonly built: boolean }[]>;

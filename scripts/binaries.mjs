@@ -2,7 +2,7 @@
 // No dependencies, and no syntax beyond Node 20: this runs before anything is installed.
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -72,10 +72,18 @@ export function binaryPath(name, env = process.env) {
   return join(cacheDirectory(env), `${name}-${recipe(name).key}`, name);
 }
 
-/** Is the tool built? */
+/** Is the tool built, and as long as it was when it was built? */
 export function isBuilt(name, env = process.env) {
   const path = binaryPath(name, env);
-  return existsSync(path) && statSync(path).size > 0;
+  if (!existsSync(path) || statSync(path).size === 0) return false;
+  const noted = join(dirname(path), 'size');
+  return !existsSync(noted) || Number(readFileSync(noted, 'utf8')) === statSync(path).size;
+}
+
+/** Seconds that a cold build of the tools takes on two cores, and GiB of disk that it needs meanwhile. */
+export function buildEstimate(names) {
+  const seconds = names.reduce((sum, name) => sum + (COLD_SECONDS[name] ?? 120), 0);
+  return { seconds, gibibytes: Math.ceil(seconds / 100) };
 }
 
 /** First folder of PATH that holds an executable of this name, or undefined. */
@@ -86,13 +94,13 @@ export function onPath(name, env = process.env) {
 /**
  * Builds what is missing, one after the other, into a temporary folder that is renamed when complete:
  * an interrupted build leaves nothing half-written and Go's own cache lets the next one go on where it stopped.
- * Returns {name, path, seconds, built} for each.
+ * Returns {name, path, seconds, built} for each. An aborted `signal` ends the build in hand and rejects with its reason.
  */
-export async function ensureBinaries(names, { log = console.error, env = process.env } = {}) {
+export async function ensureBinaries(names, { log = console.error, env = process.env, signal } = {}) {
   const missing = names.filter((name) => !isBuilt(name, env));
   if (missing.length > 0) {
     const go = requireGo(`It builds ${missing.join(', ')}.`);
-    const seconds = missing.reduce((sum, name) => sum + (COLD_SECONDS[name] ?? 120), 0);
+    const { seconds } = buildEstimate(missing);
     log(
       `building ${missing.join(', ')} with ${go}: about ${Math.ceil(seconds / 60)} min on two cores when nothing is cached`,
     );
@@ -105,7 +113,7 @@ export async function ensureBinaries(names, { log = console.error, env = process
       continue;
     }
     const started = Date.now();
-    await build(name, path, env);
+    await build(name, path, env, signal);
     const seconds = Math.round((Date.now() - started) / 1000);
     log(`  ${name}: built in ${seconds} s, ${Math.round(statSync(path).size / 1e6)} MB`);
     results.push({ name, path, seconds, built: true });
@@ -113,7 +121,8 @@ export async function ensureBinaries(names, { log = console.error, env = process
   return results;
 }
 
-async function build(name, path, env) {
+async function build(name, path, env, signal) {
+  signal?.throwIfAborted();
   const { module, main, flags } = recipe(name);
   const folder = dirname(path);
   const cache = dirname(folder);
@@ -135,14 +144,18 @@ async function build(name, path, env) {
     join(staging, name),
     main,
   ];
-  const { code, text } = await run('go', args, {
-    cwd: module,
-    env: { ...env, CGO_ENABLED: '0', GOWORK: 'off', GOFLAGS: '' },
-  });
+  const options = { cwd: module, env: { ...env, CGO_ENABLED: '0', GOWORK: 'off', GOFLAGS: '' } };
+  const { code, text } = await run('go', args, options, signal);
   if (code !== 0) {
     rmSync(staging, { recursive: true, force: true });
+    signal?.throwIfAborted();
+    if (/no space left on device/.test(text))
+      throw new Error(
+        `the disk is full while building ${name}: free some space (building all from nothing wants about 15 GB) and run again; it goes on where it stopped.`,
+      );
     throw new Error(`building ${name} failed (go ${args.slice(0, 2).join(' ')}, exit ${code}):\n${text.slice(-2000)}`);
   }
+  writeFileSync(join(staging, 'size'), String(statSync(join(staging, name)).size));
   rmSync(folder, { recursive: true, force: true });
   renameSync(staging, folder);
 }
@@ -156,7 +169,7 @@ function isAlive(pid) {
   }
 }
 
-function run(command, args, options) {
+function run(command, args, options, signal) {
   return new Promise((resolve, reject) => {
     const child = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
     let text = '';
@@ -166,8 +179,13 @@ function run(command, args, options) {
     child.stderr.on('data', (data) => {
       text += data;
     });
+    const abort = () => child.kill('SIGINT');
+    signal?.addEventListener('abort', abort, { once: true });
     child.on('error', reject);
-    child.on('exit', (code) => resolve({ code, text }));
+    child.on('exit', (code) => {
+      signal?.removeEventListener('abort', abort);
+      resolve({ code, text });
+    });
   });
 }
 

@@ -1,8 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
 import { startApiServer } from './apiserver.ts';
-import { connectChildren } from './children.ts';
 import { controllersOf, startControllers } from './controllers.ts';
 import type { Tier } from './controllers.ts';
 import { applyCustomResources } from './custom-resources.ts';
@@ -11,7 +7,7 @@ import type { Kube } from './kube.ts';
 import { freePorts } from './ports.ts';
 import { startRegistry } from './registry.ts';
 import type { RegistryAuth } from './registry.ts';
-import { connectRunRecord, endLeftovers } from './run-record.ts';
+import { beginRun } from './run.ts';
 import { startTokenReviews } from './tokens.ts';
 import type { TokenOwner } from './tokens.ts';
 import { writeWorkloadStatus } from './workload-status.ts';
@@ -21,6 +17,8 @@ export interface StackOptions {
   readonly tier: Tier;
   /** Working folder that is kept; default a temporary one that is removed. */
   readonly folder?: string;
+  /** False: without a registry. */
+  readonly registry?: false;
   readonly registryAuth?: RegistryAuth;
   /** Exactly these ports instead of free ones; for tests of clashes. */
   readonly ports?: readonly number[];
@@ -36,7 +34,7 @@ export interface LabStack {
   readonly adminToken: string;
   /** Path of an administrator's kubeconfig. */
   readonly kubeconfig: string;
-  /** "127.0.0.1:<port>" of the registry, plain HTTP. */
+  /** "127.0.0.1:<port>" of the registry, plain HTTP; empty where there is none. */
   readonly registryHost: string;
   /** notification-controller's address for webhooks, where the tier has one. */
   readonly receiverUrl: string | null;
@@ -56,7 +54,8 @@ export interface LabStack {
   stop(): Promise<void>;
 }
 
-const portCount = 11;
+/** Free ports that a stack wants. */
+export const portCount = 11;
 
 /**
  * Starts a stack; the programs must be built. First ends what a killed run left behind. Rejects with the name and the
@@ -70,94 +69,49 @@ export async function startStack(options: StackOptions): Promise<LabStack> {
     times[step] = Math.round(performance.now() - began);
     log(`${step}: ${times[step]} ms`);
   };
-  for (const path of endLeftovers()) log(`ended ${basename(path)}, left behind by a run that was killed`);
-  const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'sluice-lab-'));
-  mkdirSync(folder, { recursive: true });
-  const record = connectRunRecord(`${process.pid}-${basename(folder)}`, options.folder ? null : folder);
-  const pids: Record<string, number> = {};
-  const children = connectChildren({
-    folder,
-    onStart: (name, pid) => {
-      pids[name] = pid;
-      record.add(pid);
-    },
-  });
-  const reviews = await startTokenReviews();
-  const ends: (() => void)[] = [reviews.stop];
-  const removeFolder = () => {
-    if (!options.folder && existsSync(folder)) rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
-  };
-  const exits = onExit(() => {
-    children.kill();
-    record.remove();
-    removeFolder();
-  });
-  let stopped: Promise<void> | undefined;
-  const stop = async () => {
-    for (const end of ends) end();
-    await children.stop(['kube-apiserver', 'etcd']);
-    exits.forget();
-    record.remove();
-    removeFolder();
-  };
-
+  const run = beginRun({ folder: options.folder, log });
+  const stop = () => run.stop(['kube-apiserver', 'etcd']);
   try {
     const [client = 0, peer = 0, api = 0, registryPort = 0, artifacts = 0, events = 0, receiver = 0, ...health] =
       options.ports ?? (await freePorts(portCount));
-    const shared = { children, folder };
-    const etcd = startEtcd(shared, { client, peer });
-    const registry = startRegistry(shared, 'registry', registryPort, options.registryAuth);
-    const apiServer = await startApiServer(shared, etcd.client, api, reviews.kubeconfig);
+    const reviews = await startTokenReviews();
+    run.defer(reviews.stop);
+    const etcd = startEtcd(run, { client, peer });
+    const registry =
+      options.registry === false ? null : startRegistry(run, 'registry', registryPort, options.registryAuth);
+    const apiServer = await startApiServer(run, etcd.client, api, reviews.kubeconfig);
     const { kube } = apiServer;
-    ends.push(() => kube.close());
+    run.defer(() => kube.close());
     await apiServer.ready();
     mark('API server');
     await applyCustomResources(kube, controllersOf(options.tier));
     await kube.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'flux-system' } });
     mark('custom resources');
-    ends.push(writeWorkloadStatus(kube));
-    const controllers = startControllers(shared, options.tier, apiServer.kubeconfig, {
-      health,
-      artifacts,
-      events,
-      receiver,
-    });
-    await Promise.all([controllers.ready(), registry.ready()]);
+    run.defer(writeWorkloadStatus(kube));
+    const ports = { health, artifacts, events, receiver };
+    const controllers = startControllers(run, options.tier, apiServer.kubeconfig, ports);
+    await Promise.all([controllers.ready(), registry?.ready()]);
     mark('ready');
     const notification = controllersOf(options.tier).includes('notification-controller');
     return {
-      folder,
+      folder: run.folder,
       url: apiServer.url,
       ca: apiServer.ca,
       adminToken: apiServer.adminToken,
       kubeconfig: apiServer.kubeconfig,
-      registryHost: registry.host,
+      registryHost: registry?.host ?? '',
       receiverUrl: notification ? `http://127.0.0.1:${receiver}` : null,
       kube,
-      failed: children.failed,
+      failed: run.children.failed,
       times,
-      pids,
+      pids: run.pids,
       addToken: reviews.add,
       removeToken: reviews.remove,
-      memory: children.memory,
-      stop: () => (stopped ??= stop()),
+      memory: run.children.memory,
+      stop,
     };
   } catch (error) {
     await stop();
     throw error;
   }
-}
-
-/** Calls `clean` when this process ends by itself, by process.exit or by a signal that can be caught. */
-function onExit(clean: () => void) {
-  const signals = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
-  const handlers = Object.entries(signals).map(([signal, code]) => ({ signal, handle: () => process.exit(code) }));
-  process.on('exit', clean);
-  for (const { signal, handle } of handlers) process.on(signal, handle);
-  return {
-    forget(): void {
-      process.off('exit', clean);
-      for (const { signal, handle } of handlers) process.off(signal, handle);
-    },
-  };
 }

@@ -4,15 +4,15 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { binaryPath } from '../../scripts/binaries.mjs';
-import { condition, hasApplied } from './flux-object.ts';
-import { sampleApp } from './sample-app.ts';
-import { connectScene } from './scene.ts';
-import type { Scene } from './scene.ts';
-import { startStack } from './stack.ts';
-import type { LabStack } from './stack.ts';
-import { startWebServer } from './web-server.ts';
-import { connectSigner } from './web-tokens.ts';
+import { binaryPath } from '../../../scripts/binaries.mjs';
+import { condition, hasApplied } from '../flux-object.ts';
+import { sampleApp } from '../sample-app.ts';
+import { connectScene } from '../scene.ts';
+import type { Scene } from '../scene.ts';
+import { startStack } from '../stack.ts';
+import type { LabStack } from '../stack.ts';
+import { startWebServer } from '../web-server.ts';
+import { connectSigner } from '../web-tokens.ts';
 
 const users: Readonly<Record<string, { readonly password: string; readonly may: readonly string[] }>> = {
   ci: { password: 'job-token', may: ['pull', 'push'] },

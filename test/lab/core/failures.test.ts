@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { brief, condition, hasApplied, hasFailed, isReady } from './flux-object.ts';
-import type { FluxObject } from './flux-object.ts';
-import { sampleApp } from './sample-app.ts';
-import { setStage } from './stage.ts';
+import { brief, condition, hasApplied, hasFailed, isReady } from '../flux-object.ts';
+import type { FluxObject } from '../flux-object.ts';
+import { sampleApp } from '../sample-app.ts';
+import { setStage } from '../stage.ts';
 
 interface Case {
   readonly name: string;

@@ -3,10 +3,10 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { brief, condition, hasApplied, hasFailed } from './flux-object.ts';
-import { startGitServer } from './git-server.ts';
-import { sampleApp } from './sample-app.ts';
-import { setStage } from './stage.ts';
+import { brief, condition, hasApplied, hasFailed } from '../flux-object.ts';
+import { startGitServer } from '../git-server.ts';
+import { sampleApp } from '../sample-app.ts';
+import { setStage } from '../stage.ts';
 
 const run = promisify(execFile);
 

@@ -1,10 +1,10 @@
 import { createHash, createHmac } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { hasApplied, isReady } from './flux-object.ts';
-import { sampleApp } from './sample-app.ts';
-import { setStage } from './stage.ts';
-import { startWebServer } from './web-server.ts';
-import { connectSigner } from './web-tokens.ts';
+import { hasApplied, isReady } from '../flux-object.ts';
+import { sampleApp } from '../sample-app.ts';
+import { setStage } from '../stage.ts';
+import { startWebServer } from '../web-server.ts';
+import { connectSigner } from '../web-tokens.ts';
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 const resources = [{ apiVersion: 'source.toolkit.fluxcd.io/v1', kind: 'OCIRepository', name: 'app' }];

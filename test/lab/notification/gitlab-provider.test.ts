@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { hasApplied, hasFailed } from './flux-object.ts';
-import { sampleApp } from './sample-app.ts';
-import { setStage } from './stage.ts';
-import { until } from './until.ts';
-import { startWebServer } from './web-server.ts';
+import { hasApplied, hasFailed } from '../flux-object.ts';
+import { sampleApp } from '../sample-app.ts';
+import { setStage } from '../stage.ts';
+import { until } from '../until.ts';
+import { startWebServer } from '../web-server.ts';
 
 interface Status {
   readonly state: string;

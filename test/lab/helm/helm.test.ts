@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { helmTypes } from './artifact-push.ts';
-import { brief, condition, isReady } from './flux-object.ts';
-import { deployment } from './sample-app.ts';
-import { setStage } from './stage.ts';
+import { helmTypes } from '../artifact-push.ts';
+import { brief, condition, isReady } from '../flux-object.ts';
+import { deployment } from '../sample-app.ts';
+import { setStage } from '../stage.ts';
 
 describe('a HelmRelease that takes its chart from an OCIRepository', () => {
   const stage = setStage({ tier: 'helm' }, ['helm']);

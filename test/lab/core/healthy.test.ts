@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { brief, condition, hasApplied, hasFailed } from './flux-object.ts';
-import { sampleApp } from './sample-app.ts';
-import { setStage } from './stage.ts';
+import { brief, condition, hasApplied, hasFailed } from '../flux-object.ts';
+import { sampleApp } from '../sample-app.ts';
+import { setStage } from '../stage.ts';
 
 describe('a new version', () => {
   const stage = setStage({ tier: 'core' });

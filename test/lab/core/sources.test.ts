@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { brief, condition, hasFailed } from './flux-object.ts';
-import { setStage } from './stage.ts';
+import { brief, condition, hasFailed } from '../flux-object.ts';
+import { setStage } from '../stage.ts';
 
 describe('a source that cannot be fetched', () => {
   const stage = setStage({ tier: 'core' }, []);
