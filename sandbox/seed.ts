@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import type { GitLabServer, ProjectHandle } from './gitlab/handle.ts';
-import type { WorldCluster, WorldRegistry } from './parts.ts';
+import type { World } from './world.ts';
 
 /** Where the example projects live in the simulated GitLab. */
 export const paths = {
@@ -23,38 +23,22 @@ export interface Seeded {
   readonly secrets: readonly string[];
 }
 
-/** What seeding needs. */
-export interface SeedInput {
-  readonly root: string;
-  readonly gitlab: GitLabServer;
-  readonly registry: WorldRegistry;
-  readonly clusters: Readonly<Record<string, WorldCluster>>;
-  readonly delivery?: ReadonlyMap<string, Uint8Array>;
-}
+/** Names of the clusters in examples/delivery/sluice.yaml, with the folder of their Flux objects. */
+export const exampleClusters: Readonly<Record<string, string>> = {
+  'staging-eu': 'clusters/staging',
+  'prod-eu': 'clusters/production',
+};
 
 /** Creates the projects from examples/ with tokens, variables, agents and Flux objects, as people would set them up. */
-export async function seedWorld({ root, gitlab, registry, clusters, delivery }: SeedInput): Promise<Seeded> {
+export async function seedExamples(world: World): Promise<Seeded> {
+  const { gitlab, registry, clusters, root } = world;
   const example = (name: string) => readExample(join(root, 'examples', name), registry.host);
-  const version = (JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string }).version;
   const projects = {
     app: gitlab.createProject(paths.app),
     checkout: gitlab.createProject(paths.checkout),
     delivery: gitlab.createProject(paths.delivery),
   };
-  gitlab.createProject(paths.agents);
-  await gitlab.publishComponent(paths.component, root, version);
-
-  await gitlab.seed(paths.agents, await example('agent-config'), 'Share the agents with the delivery project', {
-    pipeline: false,
-  });
-  for (const [name, cluster] of Object.entries(clusters)) {
-    gitlab.registerAgent({
-      configProject: paths.agents,
-      name,
-      cluster: { url: cluster.url, token: cluster.agentToken, ...(cluster.ca === undefined ? {} : { ca: cluster.ca }) },
-    });
-  }
-
+  await connectAgents(world, await example('agent-config'));
   const bot = gitlab.createToken(paths.delivery, {
     name: 'sluice',
     scopes: ['api', 'write_repository'],
@@ -70,16 +54,12 @@ export async function seedWorld({ root, gitlab, registry, clusters, delivery }: 
     gitlab.setVariable(app, { key: 'SLUICE_GITLAB_TOKEN', value: bot.token, ...hidden });
 
   const pull = gitlab.createDeployToken(paths.delivery, { name: 'flux', scopes: ['read_registry', 'read_repository'] });
-  const files = delivery ?? (await example('delivery'));
-  const rbac = await readExample(join(root, 'examples', 'agent-config', 'rbac'), registry.host);
+  const files = await example('delivery');
   for (const [name, cluster] of Object.entries(clusters)) {
-    await cluster.apply(['apiVersion: v1', 'kind: Namespace', 'metadata: { name: flux-system }', ''].join('\n'));
     await cluster.apply(pullSecret(registry.host, pull));
-    for (const [path, content] of rbac)
-      if (path.endsWith('.yaml')) await cluster.apply(Buffer.from(content).toString());
-    const folder = `clusters/${name === 'staging-eu' ? 'staging' : 'production'}/`;
     for (const [path, content] of files) {
-      if (path.startsWith(folder) && path.endsWith('.yaml')) await cluster.apply(Buffer.from(content).toString());
+      if (path.startsWith(`${exampleClusters[name]}/`) && path.endsWith('.yaml'))
+        await cluster.apply(Buffer.from(content).toString());
     }
   }
   await gitlab.seed(paths.app, await example('app'), 'Start the application', { pipeline: false });
@@ -99,6 +79,27 @@ export async function seedWorld({ root, gitlab, registry, clusters, delivery }: 
   };
 }
 
+/** Shares the agents of all clusters with the delivery project and gives its jobs the least rights that sluice needs. */
+export async function connectAgents(
+  { gitlab, clusters, registry, root }: World,
+  files: ReadonlyMap<string, string | Uint8Array>,
+): Promise<void> {
+  gitlab.createProject(paths.agents);
+  await gitlab.seed(paths.agents, files, 'Share the agents with the delivery project', { pipeline: false });
+  const rbac = await readExample(join(root, 'examples', 'agent-config', 'rbac'), registry.host);
+  for (const [name, cluster] of Object.entries(clusters)) {
+    gitlab.registerAgent({
+      configProject: paths.agents,
+      name,
+      cluster: { url: cluster.url, token: cluster.agentToken, ...(cluster.ca === undefined ? {} : { ca: cluster.ca }) },
+    });
+    await cluster.apply('apiVersion: v1\nkind: Namespace\nmetadata: { name: flux-system }\n');
+    for (const [path, content] of rbac)
+      if (path.endsWith('.yaml')) await cluster.apply(Buffer.from(content).toString());
+  }
+}
+
+/** Files of a folder of examples/, with the world's registry in place of the examples'. */
 async function readExample(folder: string, registryHost: string): Promise<ReadonlyMap<string, Uint8Array>> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   const files = entries
@@ -115,7 +116,11 @@ async function readExample(folder: string, registryHost: string): Promise<Readon
   );
 }
 
-function pullSecret(host: string, { username, token }: { readonly username: string; readonly token: string }): string {
+/** The Secret that Flux pulls with, from a deploy token. */
+export function pullSecret(
+  host: string,
+  { username, token }: { readonly username: string; readonly token: string },
+): string {
   const auths = { [host]: { username, password: token, auth: Buffer.from(`${username}:${token}`).toString('base64') } };
   return [
     'apiVersion: v1',

@@ -1,9 +1,9 @@
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import type { GitLabServer, TokenHandle } from './gitlab/handle.ts';
 import { startGitLab } from './gitlab/server.ts';
 import type { WorldCluster, WorldParts, WorldRegistry } from './parts.ts';
-import { seedWorld, type Seeded } from './seed.ts';
+import { paths } from './seed.ts';
 
 /** What a world is made of. */
 export interface WorldOptions {
@@ -14,27 +14,27 @@ export interface WorldOptions {
   /** PATH with node, git, rsync, oras, kustomize; proxies are not passed on. */
   readonly env: Readonly<Record<string, string>>;
   readonly parts: WorldParts;
-  /** Delivery repository to copy instead of examples/delivery: its files by path. */
-  readonly delivery?: ReadonlyMap<string, Uint8Array>;
+  /** Clusters to start, by the names of their agents. */
+  readonly clusters: readonly string[];
   readonly latencyMs?: number;
   readonly log?: (line: string) => void;
 }
 
-/** A GitLab with three projects, a registry and the clusters of two environments, all on this machine. */
+/** A GitLab with our components, a registry and clusters, all on this machine; projects are seeded into it. */
 export interface World {
   readonly gitlab: GitLabServer;
   readonly registry: WorldRegistry;
-  /** By name: `staging-eu`, `prod-eu`. */
+  /** By name, e.g. `staging-eu`. */
   readonly clusters: Readonly<Record<string, WorldCluster>>;
-  readonly seeded: Seeded;
+  /** The project's own checkout. */
+  readonly root: string;
+  /** Temporary folder of this world. */
+  readonly folder: string;
   /** A person who develops and merges. */
   readonly person: TokenHandle;
   readonly env: Readonly<Record<string, string>>;
   stop(): Promise<void>;
 }
-
-/** Names of the clusters in examples/delivery/sluice.yaml. */
-export const clusterNames = ['staging-eu', 'prod-eu'] as const;
 
 /** Builds a world; what was started is stopped again when a later part fails. */
 export async function buildWorld(options: WorldOptions): Promise<World> {
@@ -53,7 +53,7 @@ export async function buildWorld(options: WorldOptions): Promise<World> {
   gitlab.useRegistry({ host: registry.host, tags: (repository) => registry.tags(repository) });
   const clusters: Record<string, WorldCluster> = {};
   await Promise.all(
-    clusterNames.map(async (name) => {
+    options.clusters.map(async (name) => {
       const cluster = await parts.startCluster(name);
       clusters[name] = cluster;
       started.defer(() => cluster.stop());
@@ -64,9 +64,9 @@ export async function buildWorld(options: WorldOptions): Promise<World> {
     memberships: { shop: 40, platform: 40 },
     scopes: ['api'],
   });
-  const seeded = await seedWorld({ ...options, gitlab, registry, clusters });
+  await publishComponents(gitlab, options);
   const stack = started.move();
-  return { gitlab, registry, clusters, seeded, person, env, stop: () => stack.disposeAsync() };
+  return { gitlab, registry, clusters, person, env, root: options.root, folder, stop: () => stack.disposeAsync() };
 }
 
 /** Puts the packaged CLI on the jobs' PATH, as the runner image does. */
@@ -81,4 +81,12 @@ async function installCli({ folder, root }: WorldOptions): Promise<string> {
   await chmod(script, 0o755);
   await mkdir(join(folder, 'gitlab'), { recursive: true });
   return bin;
+}
+
+/** Releases templates/ under the version of package.json, as a tag of the component project does. */
+async function publishComponents(gitlab: GitLabServer, { folder, root }: WorldOptions): Promise<void> {
+  const { version } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string };
+  const component = join(folder, 'component');
+  await cp(join(root, 'templates'), join(component, 'templates'), { recursive: true });
+  await gitlab.publishComponent(paths.component, component, version);
 }

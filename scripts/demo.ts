@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { demoTable, tellDemo } from '../sandbox/demo.ts';
 import { simulatedParts } from '../sandbox/parts.ts';
+import { exampleClusters, seedExamples } from '../sandbox/seed.ts';
 import { buildWorld } from '../sandbox/world.ts';
 import { onPath } from './binaries.mjs';
 import { bundle } from './build.ts';
@@ -47,11 +48,15 @@ async function main(): Promise<number> {
     say('starting GitLab, registry and clusters on loopback, and seeding three projects …');
     const log = values.verbose ? say : undefined;
     const parts = simulatedParts({ folder, env, kustomize, ...(log ? { log } : {}) });
-    await using world = Object.assign(await buildWorld({ folder, root, env, parts, ...(log ? { log } : {}) }), {
-      async [Symbol.asyncDispose]() {
-        await world.stop();
+    await using world = Object.assign(
+      await buildWorld({ folder, root, env, parts, clusters: Object.keys(exampleClusters), ...(log ? { log } : {}) }),
+      {
+        async [Symbol.asyncDispose]() {
+          await world.stop();
+        },
       },
-    });
+    );
+    await seedExamples(world);
     say(`GitLab's page: ${world.gitlab.url}`);
     const record = await Promise.race([tellDemo(world, (Date.now() - began) / 1000, say), ended]);
     if (values.format === 'json') process.stdout.write(`${JSON.stringify(record, null, 2)}\n`);
