@@ -38,3 +38,21 @@ export async function unshallow(git: Git, folder: string, commits: readonly stri
     }
   }
 }
+
+/**
+ * Fetches commits that a complete repository lacks (somebody pushed meanwhile) from its own remote, as far as the remote
+ * gives them. Rejects with nothing: what is still missing then is missing.
+ */
+export async function fetchMissing(git: Git, commits: readonly string[]): Promise<void> {
+  const remotes = (await git(['remote'])).text.split('\n').filter((name) => name !== '');
+  const remote = remotes.includes('origin') ? 'origin' : remotes[0];
+  if (remote === undefined) return;
+  const url = (await git(['remote', 'get-url', remote])).text.trim();
+  const env = gitEnvironment([], [schemeOf(url)]);
+  for (const wanted of [[], ...commits.map((sha) => [sha])]) {
+    const missing = await Promise.all(commits.map((sha) => git(['cat-file', '-e', sha], { accept: [0, 1, 128] })));
+    if (missing.every(({ exitCode }) => exitCode === 0)) return;
+    const args = ['fetch', '--quiet', '--no-tags', '--no-write-fetch-head', remote, ...wanted];
+    await git(args, { env }).catch(() => undefined);
+  }
+}

@@ -1,7 +1,7 @@
 import { Fault } from '../fault.ts';
 import { streamBlobs } from './git-blobs.ts';
 import { gitEnvironment, schemeOf } from './git-environment.ts';
-import { unshallow } from './git-history.ts';
+import { fetchMissing, unshallow } from './git-history.ts';
 import type { CommitInfo, GitRepository, TreeEntry } from './git.ts';
 import { ProcessFailure, type Processes, type RunOptions } from './process.ts';
 
@@ -54,6 +54,10 @@ export async function openRepository(options: {
 
   async function deepened(...commits: readonly string[]): Promise<void> {
     if (await isShallow()) await unshallow(git, folder, commits);
+    await fetchMissing(
+      git,
+      commits.filter((sha) => COMMIT_ID.test(sha)),
+    );
     await present(...commits);
   }
 
