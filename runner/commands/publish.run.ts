@@ -1,0 +1,152 @@
+import type { Item } from '../../src/artifact/evaluate.ts';
+import { publish, type PublishInput } from '../../src/artifact/publish.ts';
+import type { Publication, PublishOutcome } from '../../src/artifact/published.ts';
+import type { Config } from '../../src/config/config.ts';
+import { appOf, environmentOf, ledgerRepository, pairOf } from '../../src/config/pair.ts';
+import { Fault } from '../../src/fault.ts';
+import { ProcessFailure } from '../../src/systems/process.ts';
+import type { CommandResult } from '../command.ts';
+import type { Context } from '../context.ts';
+import { alignedTable } from '../output/table.ts';
+
+/** Publishes the delivery commit's artifacts. */
+export async function run(context: Context): Promise<CommandResult> {
+  const { publication, exit } = await publishCommit(context);
+  const outcome = sumOf(publication);
+  return {
+    record: { outcome, ...publication },
+    text: textOf(publication),
+    exit,
+    dotenv: dotenvOf(publication, outcome),
+    cases: publication.artifacts.map((artifact) => ({
+      suite: `publish ${artifact.environment}`,
+      name: artifact.artifact,
+      seconds: 0,
+      ...(artifact.fault ? { failure: `${artifact.fault.message}\n${artifact.fault.hint}` } : {}),
+      ...(artifact.outcome === 'held' ? { skipped: artifact.reason } : {}),
+    })),
+    summary: summaryOf(publication),
+  };
+}
+
+/** The work of `publish`, also for `deliver`. */
+export async function publishCommit(
+  context: Context,
+): Promise<{ readonly publication: Publication; readonly exit: CommandResult['exit'] }> {
+  const { values, reporter, files, clock, job } = context;
+  const config = await context.config();
+  const git = await context.repository(files.folder);
+  const named = values.string('commit') ?? 'HEAD';
+  const sha = await git.resolve(named);
+  if (sha === null) throw new Fault('commit_missing', `commit ${named} is not in ${files.folder}`);
+  const layoutFolder = values.string('oci-layout') ?? null;
+  const registryName = values.string('registry')?.replace(/\/+$/, '');
+  const items = itemsOf(config, environmentsOf(context, config), values.list('app'), registryName);
+  const needsRegistry = layoutFolder === null && items.some(({ pair }) => pair.source === 'oci');
+  if (needsRegistry && registryName === undefined) {
+    throw new Fault('usage', 'it is not known where artifacts go', {
+      hint: 'Pass --registry HOST/PATH, or run in a GitLab project whose container registry is on (CI_REGISTRY_IMAGE).',
+    });
+  }
+  const offline = layoutFolder !== null || registryName === undefined;
+  const project = values.string('delivery') ?? '';
+  reporter.step(`publish ${sha.slice(0, 12)}: ${items.length} artifacts`);
+  const input: PublishInput = {
+    items,
+    project,
+    branch: values.string('branch') ?? (await branchOf(context)),
+    sha,
+    source: job.serverUrl === undefined ? project : `${job.serverUrl}/${project}`,
+    ledgerRepository: offline ? null : ledgerRepository(registryName),
+    dryRun: values.boolean('dry-run'),
+    layoutFolder,
+    override: values.string('override') ?? null,
+    deployFreeze: job.deployFreeze,
+    limits: { files: values.integer('max-files') ?? 50_000, bytes: values.integer('max-bytes') ?? 1024 ** 3 },
+    parallel: Math.max(1, values.integer('parallel') ?? 4),
+    notice: (text) => reporter.warn(text),
+    signal: context.signal,
+  };
+  const registry = offline ? null : await context.registry();
+  return publish({ git, registry, kustomize: await context.kustomize(), files, clock }, input);
+}
+
+/** The environments asked for, in sluice.yaml's order. */
+function environmentsOf(context: Context, config: Config): readonly string[] {
+  const asked = context.values.list('environment').map((name) => environmentOf(config, name).name);
+  const names = config.environments.map(({ name }) => name);
+  const own = context.job.environment;
+  const wanted = asked.length > 0 ? asked : own !== undefined && names.includes(own) ? [own] : names;
+  return names.filter((name) => wanted.includes(name));
+}
+
+function itemsOf(
+  config: Config,
+  environments: readonly string[],
+  asked: readonly string[],
+  registry: string | undefined,
+): readonly Item[] {
+  const apps = asked.length > 0 ? asked.map((name) => appOf(config, name).name) : config.apps.map(({ name }) => name);
+  return environments.flatMap((environment) =>
+    [...new Set(apps)].flatMap((app) => {
+      const pair = pairOf(config, app, environment, registry);
+      return pair.artifacts.map((artifact) => ({ pair, artifact }));
+    }),
+  );
+}
+
+async function branchOf(context: Context): Promise<string> {
+  try {
+    const { text } = await context.processes.run('git', ['symbolic-ref', '--short', 'HEAD'], {
+      cwd: context.files.folder,
+    });
+    return text.trim();
+  } catch (error) {
+    if (!(error instanceof ProcessFailure)) throw error;
+    throw new Fault('usage', 'the branch of the commit is not known', { hint: 'Pass --branch NAME.' });
+  }
+}
+
+/** Worst first. */
+const ORDER: readonly PublishOutcome[] = ['failed', 'refused', 'held', 'pushed', 'superseded', 'unchanged'];
+
+function sumOf(publication: Publication): PublishOutcome {
+  return ORDER.find((outcome) => publication.artifacts.some((one) => one.outcome === outcome)) ?? 'unchanged';
+}
+
+function textOf({ artifacts }: Publication): string {
+  const name = (one: Publication['artifacts'][number]) =>
+    one.app === one.artifact ? one.app : `${one.app}/${one.artifact}`;
+  return alignedTable(
+    artifacts.map((one) => [one.environment, name(one), one.outcome, one.digest?.slice(0, 19) ?? '-', one.reason]),
+  );
+}
+
+function dotenvOf(publication: Publication, outcome: string): Readonly<Record<string, string>> {
+  const name = (text: string) => text.toUpperCase().replaceAll(/[^A-Z0-9]/g, '_');
+  const digests = publication.artifacts.flatMap(({ environment, artifact, digest }) =>
+    digest === null ? [] : [[`SLUICE_DIGEST_${name(environment)}_${name(artifact)}`, digest] as const],
+  );
+  return { SLUICE_OUTCOME: outcome, SLUICE_COMMIT: publication.commit, ...Object.fromEntries(digests) };
+}
+
+function summaryOf({ commit, artifacts }: Publication): string {
+  const cell = (text: string) => text.replaceAll('|', String.raw`\|`).replaceAll('\n', ' ');
+  const rows = artifacts.map((one) =>
+    [
+      one.environment,
+      one.artifact,
+      one.outcome,
+      one.digest ? `\`${one.digest.slice(0, 19)}\`` : '',
+      cell(one.reason),
+    ].join(' | '),
+  );
+  return [
+    `### publish ${commit.slice(0, 12)}`,
+    '',
+    '| environment | artifact | outcome | digest | reason |',
+    '|---|---|---|---|---|',
+    ...rows.map((row) => `| ${row} |`),
+    '',
+  ].join('\n');
+}

@@ -1,0 +1,81 @@
+import type { Command } from '../command.ts';
+
+export const publishCommand: Command = {
+  name: 'publish',
+  summary: 'push what Flux pulls: one artifact per app and environment',
+  description:
+    'Runs in the delivery repository. For each app and environment: selects the files that its roots reach, archives ' +
+    'them, and pushes the artifact where its content is new; the moving tag goes last, never backwards, and only while ' +
+    'the gates are open. Unchanged content is not pushed again.',
+  arguments: [],
+  flags: [
+    {
+      name: 'environment',
+      type: 'list',
+      value: 'NAME',
+      summary: 'environment to publish (repeatable); default: the job’s environment where sluice.yaml has it, else all',
+    },
+    { name: 'app', type: 'list', value: 'NAME', summary: 'app to publish (repeatable); default: all' },
+    {
+      name: 'commit',
+      type: 'string',
+      value: 'SHA',
+      summary: 'delivery commit; default: HEAD',
+      gitlab: 'CI_COMMIT_SHA',
+    },
+    {
+      name: 'branch',
+      type: 'string',
+      value: 'NAME',
+      summary: 'branch of the commit; default: the one checked out',
+      gitlab: 'CI_COMMIT_REF_NAME',
+    },
+    {
+      name: 'registry',
+      type: 'string',
+      value: 'HOST/PATH',
+      summary: 'where artifacts go: {registry} in sluice.yaml',
+      gitlab: 'CI_REGISTRY_IMAGE',
+    },
+    {
+      name: 'delivery',
+      type: 'string',
+      value: 'PROJECT',
+      summary: 'path of the delivery project',
+      gitlab: 'CI_PROJECT_PATH',
+    },
+    {
+      name: 'oci-layout',
+      type: 'string',
+      value: 'DIR',
+      summary: 'write OCI image layouts to DIR/<environment>/<artifact> instead of pushing; no registry is asked',
+    },
+    {
+      name: 'override',
+      type: 'string',
+      value: 'REASON',
+      summary: 'publish although a gate is closed or objects would be pruned; the reason is recorded',
+    },
+    {
+      name: 'max-files',
+      type: 'integer',
+      value: 'N',
+      summary: 'most files that one artifact may hold',
+      default: '50000',
+    },
+    {
+      name: 'max-bytes',
+      type: 'integer',
+      value: 'N',
+      summary: 'most bytes that one artifact may hold',
+      default: '1073741824',
+    },
+    { name: 'parallel', type: 'integer', value: 'N', summary: 'pushes at a time', default: '4' },
+  ],
+  examples: [
+    ['In the delivery repository’s pipeline', 'publish --environment staging'],
+    ['What would be pushed, and why', 'publish --dry-run --registry registry.example.com/shop/delivery'],
+    ['Without a registry, to look at', 'publish --oci-layout out --app podinfo'],
+  ],
+  load: async () => (await import('./publish.run.ts')).run,
+};

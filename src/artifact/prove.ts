@@ -1,0 +1,95 @@
+import { posix } from 'node:path';
+import { Fault } from '../fault.ts';
+import type { Reach, Tree } from '../manifest/reach.ts';
+import type { Files } from '../systems/files.ts';
+import type { Kustomize } from '../systems/kustomize.ts';
+import type { Entry } from './entries.ts';
+import { buildStep, objectsIn } from './rendered.ts';
+import { treeOf } from './select.ts';
+import type { Snapshot } from './snapshot.ts';
+
+/** A tree on disk, ready to be built. */
+export interface BuildFolder extends AsyncDisposable {
+  /** What Flux would render for one folder; null where kustomize refuses, with its text. */
+  build(build: Reach['builds'][number]): Promise<Rendered>;
+}
+
+/** What a build gave. */
+export type Rendered = { readonly ok: true; readonly yaml: string } | { readonly ok: false; readonly error: string };
+
+/** Writes entries to a temporary folder. */
+export async function materialize(options: {
+  readonly files: Files;
+  readonly kustomize: Kustomize;
+  readonly snapshot: Snapshot;
+  readonly entries: readonly Entry[];
+  readonly signal?: AbortSignal | undefined;
+}): Promise<BuildFolder> {
+  const { files, kustomize, snapshot, entries, signal } = options;
+  const folder = await files.temporary('sluice-build-');
+  try {
+    for await (const file of snapshot.files(entries, signal)) {
+      await files.write(`${folder.path}/tree/${file.path}`, file.content);
+    }
+  } catch (error) {
+    await folder[Symbol.asyncDispose]();
+    throw error;
+  }
+  const tree: Tree = treeOf(entries.map((entry) => entry.path));
+  let builds = 0;
+  return {
+    async build(build) {
+      if (!tree.isDirectory(build.folder)) return { ok: false, error: `${build.folder} is not in the artifact` };
+      const step = buildStep(tree, build, '../tree');
+      if (step.kind === 'empty') return { ok: true, yaml: '' };
+      let path = posix.join(folder.path, 'tree', build.folder);
+      if (step.kind === 'wrapped') {
+        path = `${folder.path}/wrapped-${++builds}`;
+        await files.write(`${path}/kustomization.yaml`, step.kustomization);
+      }
+      const built = await kustomize.build(path, signal);
+      if (built.ok) return built;
+      // Flux sets a field in such a file, so that kustomize takes it (fluxcd/pkg kustomize_generator.go).
+      if (built.error.includes('kustomization.yaml is empty')) return { ok: true, yaml: '' };
+      return { ok: false, error: built.error.replaceAll(`${folder.path}/tree/`, '').replaceAll(folder.path, '') };
+    },
+    [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
+  };
+}
+
+/** What the proof says about an artifact. */
+export type Proof =
+  /** Both give the same. `rendered`: the roots' YAML from the full tree. */
+  | { readonly proven: true; readonly rendered: readonly string[] }
+  /** They do not: why, in one sentence. */
+  | { readonly proven: false; readonly why: string; readonly missing: readonly string[] };
+
+/**
+ * Builds every folder from the artifact and from the full tree and compares. `roots` is how many of `builds` are
+ * configured roots: where one of those fails in both, the artifact is refused (Fault `build_refused`).
+ */
+export async function prove(
+  artifact: BuildFolder,
+  full: BuildFolder,
+  builds: Reach['builds'],
+  roots: number,
+): Promise<Proof> {
+  const rendered: string[] = [];
+  for (const [index, build] of builds.entries()) {
+    const [whole, part] = [await full.build(build), await artifact.build(build)];
+    if (!whole.ok && !part.ok) {
+      if (index < roots) {
+        throw new Fault('build_refused', `kustomize cannot build ${build.folder || 'the repository'}: ${whole.error}`);
+      }
+      continue;
+    }
+    if (!part.ok) return { proven: false, why: `${build.folder} does not build alone: ${part.error}`, missing: [] };
+    if (!whole.ok || whole.yaml !== part.yaml) {
+      const kept = new Set(objectsIn(part.yaml));
+      const missing = whole.ok ? objectsIn(whole.yaml).filter((object) => !kept.has(object)) : [];
+      return { proven: false, why: `${build.folder} builds differently from the artifact`, missing };
+    }
+    rendered.push(whole.yaml);
+  }
+  return { proven: true, rendered };
+}

@@ -1,0 +1,234 @@
+import pMap from 'p-map';
+import type { CommitClaim } from '../delivery/commit.ts';
+import { Fault, worstExit, type ExitCode } from '../fault.ts';
+import { formatRevision } from '../revision.ts';
+import type { Clock } from '../systems/clock.ts';
+import type { Files } from '../systems/files.ts';
+import type { GitRepository } from '../systems/git.ts';
+import type { Kustomize } from '../systems/kustomize.ts';
+import type { Registry } from '../systems/registry.ts';
+import { ancestryOf } from './ancestry.ts';
+import { evaluate, type Evaluated, type Item, type Limits } from './evaluate.ts';
+import { closedGate } from './gates.ts';
+import { entryOf, type Ledger } from './ledger.ts';
+import { readLedger, writeLedger } from './ledger-store.ts';
+import { originsOf } from './origins.ts';
+import { exitOf, faultOutcome, nextLedger, publishedArtifact, type Outcome } from './outcome.ts';
+import { materialize, type BuildFolder } from './prove.ts';
+import type { Publication, PublishedArtifact, PublishedRange } from './published.ts';
+import { publishItem, type Run } from './publish-item.ts';
+import { rangesOf } from './range.ts';
+import { openSnapshot } from './snapshot.ts';
+
+/** What `publish` works with. */
+export interface PublishSystems {
+  readonly git: GitRepository;
+  /** null: offline. */
+  readonly registry: Registry | null;
+  readonly kustomize: Kustomize;
+  readonly files: Files;
+  readonly clock: Clock;
+}
+
+/** What is to be published. */
+export interface PublishInput {
+  /** Environments are taken in the order in which they occur first. */
+  readonly items: readonly Item[];
+  /** Path of the delivery project; '' where unknown. */
+  readonly project: string;
+  readonly branch: string;
+  /** 40 hex digits. */
+  readonly sha: string;
+  /** Address of the delivery repository, for annotations. */
+  readonly source: string;
+  /** `host/path` of the ledgers; null: none is kept. */
+  readonly ledgerRepository: string | null;
+  readonly dryRun: boolean;
+  readonly layoutFolder: string | null;
+  /** Why gates and the guard against dropped roots do not count. */
+  readonly override: string | null;
+  readonly deployFreeze: boolean;
+  readonly limits: Limits;
+  /** Pushes at a time. */
+  readonly parallel: number;
+  readonly mergeRequest?: (sha: string) => Promise<readonly CommitClaim[]>;
+  readonly notice: (text: string) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What came of it. */
+export interface Published {
+  readonly publication: Publication;
+  readonly exit: ExitCode;
+}
+
+/**
+ * Publishes the artifacts of a delivery commit: ledger, selection, plan, push, ledger again. Items that fail do not stop
+ * the others: each has its outcome and fault in the record. Rejects with a `Fault` only where nothing can be said about
+ * any item (no such commit), and with the signal's reason.
+ */
+export async function publish(systems: PublishSystems, input: PublishInput): Promise<Published> {
+  const { git, registry, kustomize, files, clock } = systems;
+  const { sha, signal } = input;
+  const snapshot = await openSnapshot(git, sha);
+  const ancestry = ancestryOf(git, sha);
+  const ranges = rangesOf(git, snapshot.commit, input.mergeRequest);
+  await using disposals = new AsyncDisposableStack();
+  let full: Promise<BuildFolder> | undefined;
+  const now = clock.now();
+  const gates = new Map(input.items.map(({ pair }) => [pair.environment.name, pair.environment]));
+  const run: Run = {
+    snapshot,
+    ancestry,
+    registry,
+    files,
+    kustomize,
+    signal,
+    project: input.project,
+    branch: input.branch,
+    source: input.source,
+    limits: input.limits,
+    dryRun: input.dryRun,
+    layoutFolder: input.layoutFolder,
+    override: input.override,
+    notice: input.notice,
+    full() {
+      full ??= materialize({ files, kustomize, snapshot, entries: [...snapshot.entries.files.values()], signal }).then(
+        (folder) => disposals.use(folder),
+      );
+      return full;
+    },
+    closedGate(name) {
+      const environment = gates.get(name);
+      if (!environment || input.override !== null) return null;
+      return closedGate(environment, now, input.deployFreeze);
+    },
+  };
+  const artifacts: PublishedArtifact[] = [];
+  const since: PublishedRange[] = [];
+  const exits: ExitCode[] = [];
+  for (const environment of gates.keys()) {
+    const items = input.items.filter(({ pair }) => pair.environment.name === environment);
+    const result = await publishEnvironment(git, run, environment, items, input);
+    since.push({ environment, since: result.since, until: sha });
+    exits.push(result.exit);
+    for (const { item, outcome } of result.outcomes) {
+      const claims = await ranges.claims(result.sinceOf(item));
+      const { origins, notes } = originsOf(claims, item.pair.app, environment);
+      for (const note of notes) input.notice(note);
+      artifacts.push(publishedArtifact(item, outcome, input.branch, origins));
+    }
+  }
+  if (artifacts.length === 0) throw new Fault('selection_empty', `commit ${sha.slice(0, 12)} holds none of these apps`);
+  const publication = { project: input.project, branch: input.branch, commit: sha, ranges: since, artifacts };
+  return { publication, exit: worstExit([exitOf(artifacts), ...exits]) };
+}
+
+interface EnvironmentResult {
+  readonly outcomes: readonly { readonly item: Item; readonly outcome: Outcome }[];
+  /** The ledger's commit before. */
+  readonly since: string | null;
+  readonly sinceOf: (item: Item) => string | null;
+  readonly exit: ExitCode;
+}
+
+async function publishEnvironment(
+  git: GitRepository,
+  run: Run,
+  environment: string,
+  items: readonly Item[],
+  input: PublishInput,
+): Promise<EnvironmentResult> {
+  const { sha } = run.snapshot.commit;
+  const { registry, signal } = run;
+  const repository = registry && input.ledgerRepository;
+  let ledger: Ledger | null = null;
+  if (registry && repository !== null) {
+    try {
+      const reading = await readLedger(registry, repository, environment, signal);
+      ledger = reading.ledger;
+      if (reading.state !== 'read')
+        input.notice(`the ledger of ${environment} is ${reading.state}: the registry’s tags are read`);
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (!(error instanceof Fault)) throw error;
+      const outcome = (item: Item) => faultOutcome(error, sha, [item.pair.tag], undefined);
+      const outcomes = items.map((item) => ({ item, outcome: outcome(item) }));
+      return { outcomes, since: null, sinceOf: () => null, exit: error.exit };
+    }
+  }
+  if (!registry && items.some(({ pair }) => pair.source === 'git')) {
+    ledger = await ledgerOfParent(git, run, environment, items);
+  }
+  const entry = ({ pair, artifact }: Item) => entryOf(ledger, pair.app.name, artifact.name);
+  const sinceOf = (item: Item) => entry(item)?.evaluated ?? ledger?.commit ?? null;
+  const evaluated = await evaluate(run.snapshot, items, { project: input.project, limits: input.limits, signal });
+  const present = evaluated.filter((item) => {
+    const never = item.state === 'absent' && entry(item) === undefined;
+    if (never)
+      input.notice(
+        `${environment}/${item.artifact.name}: nothing to publish, ${item.artifact.roots.join(', ')} does not exist`,
+      );
+    return !never;
+  });
+  const outcomes = await pMap(
+    present,
+    async (item: Evaluated) => ({ item, outcome: await publishItem(run, item, entry(item), sinceOf(item)) }),
+    { concurrency: input.parallel, ...(signal ? { signal } : {}) },
+  );
+  const exit =
+    registry && repository !== null && !run.dryRun && outcomes.length > 0
+      ? await recordLedger(run, repository, environment, ledger, outcomes)
+      : 0;
+  return { outcomes, since: ledger?.commit ?? null, sinceOf, exit };
+}
+
+/** Without a registry no ledger is kept: the commit's first parent stands for what was before. */
+async function ledgerOfParent(
+  git: GitRepository,
+  run: Run,
+  environment: string,
+  items: readonly Item[],
+): Promise<Ledger | null> {
+  const [commit] = run.snapshot.commit.parents;
+  if (commit === undefined || (await git.resolve(commit)) === null) return null;
+  const of = items.filter(({ pair }) => pair.source === 'git');
+  const { project, limits, signal } = run;
+  const evaluated = await evaluate(await openSnapshot(git, commit), of, { project, limits, signal });
+  const artifacts = evaluated.flatMap((item) => {
+    if (item.state !== 'ready') return [];
+    const { contentDigest } = item;
+    const { name, roots } = item.artifact;
+    return { app: item.pair.app.name, name, contentDigest, digest: null, commit, evaluated: commit, roots: [...roots] };
+  });
+  return { version: 1, environment, commit, artifacts };
+}
+
+/** Writes the ledger, last; what a newer run wrote meanwhile stays. A failure does not undo what was pushed. */
+async function recordLedger(
+  run: Run,
+  repository: string,
+  environment: string,
+  read: Ledger | null,
+  outcomes: EnvironmentResult['outcomes'],
+): Promise<ExitCode> {
+  const { snapshot, registry, signal } = run;
+  if (!registry || outcomes.every(({ outcome }) => outcome.outcome === 'superseded')) return 0;
+  const { sha, committedAt } = snapshot.commit;
+  try {
+    const next = nextLedger(read, environment, sha, outcomes);
+    if (read && JSON.stringify(read) === JSON.stringify(next)) return 0;
+    const reading = await readLedger(registry, repository, environment, signal);
+    const stands = reading.ledger;
+    if (stands && (await run.ancestry.relation(stands.commit)) === 'behind') return 0;
+    const about = { revision: formatRevision(run.branch, sha), source: run.source, createdAt: committedAt };
+    const merged = nextLedger(stands ?? read, environment, sha, outcomes);
+    await writeLedger({ registry, files: run.files }, repository, merged, about, signal);
+    return 0;
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (!(error instanceof Fault)) throw error;
+    run.notice(`the ledger of ${environment} was not written (${error.message}); the next run finds out from the tags`);
+    return error.exit;
+  }
+}

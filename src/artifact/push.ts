@@ -1,0 +1,111 @@
+import pMap from 'p-map';
+import { shortCommit } from '../revision.ts';
+import type { Files } from '../systems/files.ts';
+import type { Registry } from '../systems/registry.ts';
+import type { Ancestry } from './ancestry.ts';
+import type { Description } from './describe.ts';
+import { writeLayout, type Layout } from './layout.ts';
+import type { Selection } from './select.ts';
+import type { Snapshot } from './snapshot.ts';
+import { readStanding } from './standing.ts';
+
+/** What came of a push. */
+export type Pushed =
+  | { readonly outcome: 'pushed'; readonly digest: string; readonly note: string | null }
+  | { readonly outcome: 'superseded'; readonly digest: string; readonly commit: string };
+
+/** The tag of one commit's artifact, which never moves. */
+export function immutableTag(environment: string, commit: string): string {
+  return `${environment}-${shortCommit(commit)}`;
+}
+
+/** Writes the layout of a selection to a folder. */
+export function layoutOf(
+  files: Files,
+  folder: string,
+  snapshot: Snapshot,
+  selection: Selection,
+  description: Omit<Description, 'contentDigest'>,
+  refNames: readonly string[],
+  signal?: AbortSignal,
+): Promise<Layout> {
+  return writeLayout(files, folder, snapshot.files(selection.entries, signal), description, refNames);
+}
+
+/**
+ * Pushes an artifact: blobs and manifest under the commit's own tag first, the moving tag last, and only while nothing
+ * newer stands. After the move the commits' tags are looked through: a newer one that arrived meanwhile gets the moving
+ * tag back, whatever the order of arrival. Faults of `Registry` and `Files`.
+ */
+export async function pushArtifact(options: {
+  readonly registry: Registry;
+  readonly files: Files;
+  readonly ancestry: Ancestry;
+  readonly snapshot: Snapshot;
+  readonly selection: Selection;
+  readonly description: Omit<Description, 'contentDigest'>;
+  readonly repository: string;
+  readonly environment: string;
+  readonly tag: string;
+  readonly signal?: AbortSignal | undefined;
+}): Promise<Pushed> {
+  const { registry, repository, tag, snapshot, signal, ancestry } = options;
+  const own = immutableTag(options.environment, snapshot.commit.sha);
+  await using folder = await options.files.temporary('sluice-artifact-');
+  const { digest } = await layoutOf(
+    options.files,
+    folder.path,
+    snapshot,
+    options.selection,
+    options.description,
+    [own],
+    signal,
+  );
+  const taken = await registry.resolve(repository, own, signal);
+  const note =
+    taken === null || taken === digest
+      ? null
+      : `tag ${own} already names ${taken} and stays (published differently before)`;
+  if (note === null) await registry.push(folder.path, own, repository, [own], signal);
+
+  const before = await readStanding(registry, repository, tag, signal);
+  if (before?.commit && (await ancestry.relation(before.commit)) === 'behind') {
+    return { outcome: 'superseded', digest: before.digest, commit: before.commit };
+  }
+  if (note === null) await registry.tag(repository, digest, tag, signal);
+  else await registry.push(folder.path, own, repository, [tag], signal);
+
+  const newer = await newerThanOurs(options);
+  if (newer) {
+    await registry.tag(repository, newer.digest, tag, signal);
+    return { outcome: 'superseded', ...newer };
+  }
+  return { outcome: 'pushed', digest, note };
+}
+
+/** An artifact of this environment whose commit contains ours, the newest of them, or null. */
+async function newerThanOurs(options: {
+  readonly registry: Registry;
+  readonly repository: string;
+  readonly environment: string;
+  readonly snapshot: Snapshot;
+  readonly ancestry: Ancestry;
+  readonly signal?: AbortSignal | undefined;
+}): Promise<{ readonly digest: string; readonly commit: string } | null> {
+  const { registry, repository, environment, signal, ancestry } = options;
+  const prefix = `${environment}-`;
+  const ancestors = await ancestry.ancestors();
+  const unknown = (await registry.tags(repository, signal)).filter((tag) => {
+    const commit = tag.slice(prefix.length);
+    return tag.startsWith(prefix) && /^[0-9a-f]{12}$/.test(commit) && !ancestors.has(commit);
+  });
+  const standings = await pMap(unknown, (tag) => readStanding(registry, repository, tag, signal), { concurrency: 8 });
+  const newer: { readonly digest: string; readonly commit: string; readonly createdAt: string }[] = [];
+  for (const standing of standings) {
+    if (standing?.commit && (await ancestry.relation(standing.commit)) === 'behind') {
+      newer.push({ digest: standing.digest, commit: standing.commit, createdAt: standing.createdAt });
+    }
+  }
+  const [newest] = newer.sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1));
+  return newest ? { digest: newest.digest, commit: newest.commit } : null;
+}

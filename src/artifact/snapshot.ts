@@ -1,0 +1,111 @@
+import { Fault } from '../fault.ts';
+import type { Tree } from '../manifest/reach.ts';
+import type { CommitInfo, GitRepository } from '../systems/git.ts';
+import type { ArchiveFile } from './archive.ts';
+import { expandLinks, links, type Entries, type Entry } from './entries.ts';
+import { ignoreFileName, ignoreRules } from './ignore.ts';
+import { treeOf } from './select.ts';
+
+/** A commit as Flux would see it: symlinks followed, ignored files gone. Read from git's objects only. */
+export interface Snapshot {
+  readonly commit: CommitInfo;
+  readonly entries: Entries;
+  readonly tree: Tree;
+  /** Texts read so far, by path. */
+  readonly texts: ReadonlyMap<string, string>;
+  /** Reads texts, in one batch. */
+  readTexts(paths: readonly string[]): Promise<void>;
+  /** Keeps small blobs at hand, in one batch; the others are streamed when they are wanted. */
+  prefetch(entries: readonly Entry[]): Promise<void>;
+  /** Files with their contents, in order. Fault `tree_refused` for a Git LFS pointer. */
+  files(entries: readonly Entry[], signal?: AbortSignal): AsyncGenerator<ArchiveFile>;
+}
+
+const SMALL = 256 * 1024;
+const KEPT = 64 * 1024 * 1024;
+
+/** Opens a commit. Fault `commit_missing`. */
+export async function openSnapshot(git: GitRepository, sha: string): Promise<Snapshot> {
+  const commit = await git.commit(sha);
+  const tree = await git.tree(sha);
+  const kept = new Map<string, Uint8Array>();
+  let keptBytes = 0;
+  const keep = async (oids: readonly string[]) => {
+    const wanted = [...new Set(oids)].filter((oid) => !kept.has(oid));
+    if (wanted.length === 0) return;
+    for await (const { oid, content } of git.blobs(wanted)) {
+      kept.set(oid, content);
+      keptBytes += content.byteLength;
+    }
+  };
+  const text = (oid: string) => Buffer.from(kept.get(oid) ?? []).toString();
+
+  const ignoreFiles = tree.filter(
+    (entry) => entry.path.split('/').at(-1) === ignoreFileName && entry.mode !== '160000',
+  );
+  await keep([...links(tree), ...ignoreFiles].map((entry) => entry.oid));
+  const expanded = expandLinks(tree, new Map(links(tree).map((entry) => [entry.oid, text(entry.oid)])));
+  const ignored = ignoreRules(new Map(ignoreFiles.map((entry) => [entry.path, text(entry.oid)])));
+  const remaining = <T>(map: ReadonlyMap<string, T>) => new Map([...map].filter(([path]) => !ignored(path)));
+  const entries: Entries = { files: remaining(expanded.files), barred: remaining(expanded.barred) };
+  const texts = new Map<string, string>();
+  for (const { path, oid } of ignoreFiles) if (entries.files.has(path)) texts.set(path, text(oid));
+
+  return {
+    commit,
+    entries,
+    texts,
+    tree: treeOf([...entries.files.keys(), ...entries.barred.keys()]),
+    async readTexts(paths) {
+      const found = paths.map((path) => ({ path, oid: entries.files.get(path)?.oid }));
+      await keep(found.flatMap(({ oid }) => oid ?? []));
+      for (const { path, oid } of found) texts.set(path, oid === undefined ? '' : text(oid));
+    },
+    async prefetch(wanted) {
+      const small: string[] = [];
+      let bytes = keptBytes;
+      for (const { oid, size } of wanted) {
+        if (size === null || size > SMALL || kept.has(oid)) continue;
+        bytes += size;
+        if (bytes > KEPT) break;
+        small.push(oid);
+      }
+      await keep(small);
+    },
+    async *files(wanted, signal) {
+      const missing = [...new Set(wanted.flatMap(({ oid }) => (kept.has(oid) ? [] : oid)))];
+      const stream = git.blobs(missing, signal)[Symbol.asyncIterator]();
+      const early = new Map<string, Uint8Array>();
+      const last = new Map(wanted.map(({ oid }, index) => [oid, index]));
+      try {
+        for (const [index, { path, oid, executable }] of wanted.entries()) {
+          let content: Uint8Array | undefined = kept.get(oid) ?? early.get(oid);
+          if (content === undefined) {
+            const next = await stream.next();
+            if (next.done || next.value.oid !== oid)
+              throw new Fault('commit_missing', `git gave no content for ${path}`);
+            content = next.value.content;
+          }
+          // A blob that several paths share is kept until its last one.
+          if (!kept.has(oid)) {
+            if (last.get(oid) === index) early.delete(oid);
+            else early.set(oid, content);
+          }
+          refusePointer(path, content);
+          yield { path, executable, content };
+        }
+      } finally {
+        await stream.return?.(undefined);
+      }
+    },
+  };
+}
+
+/** Git LFS leaves a small text in the place of the file (github.com/git-lfs/git-lfs docs/spec.md). */
+function refusePointer(path: string, content: Uint8Array): void {
+  if (content.byteLength > 1024) return;
+  if (!Buffer.from(content).toString('latin1').startsWith('version https://git-lfs.github.com/spec/')) return;
+  throw new Fault('tree_refused', `${path} is a Git LFS pointer: Flux would deliver the pointer, not the file`, {
+    hint: 'Commit the file itself, or exclude it with .sourceignore.',
+  });
+}

@@ -1,0 +1,33 @@
+import { commitOfRevision } from '../revision.ts';
+import type { Registry, RegistryManifest } from '../systems/registry.ts';
+import { annotationNames } from './describe.ts';
+
+/** What stands under a tag. */
+export interface Standing {
+  readonly digest: string;
+  readonly contentDigest: string | null;
+  /** The delivery commit that it was published from, where the annotation says so. */
+  readonly commit: string | null;
+  /** Time of that commit, RFC 3339 in UTC; '' where unknown. */
+  readonly createdAt: string;
+}
+
+/** Reads what stands under a tag; null where there is nothing. One request; faults of `Registry`. */
+export async function readStanding(
+  registry: Registry,
+  repository: string,
+  tag: string,
+  signal?: AbortSignal,
+): Promise<Standing | null> {
+  const manifest = await registry.manifest(repository, tag, signal);
+  return manifest && standingOf(manifest);
+}
+
+function standingOf(manifest: RegistryManifest): Standing {
+  return {
+    digest: manifest.digest,
+    contentDigest: manifest.annotations[annotationNames.contentDigest] ?? null,
+    commit: commitOfRevision(manifest.annotations[annotationNames.revision] ?? '') ?? null,
+    createdAt: manifest.annotations[annotationNames.created] ?? '',
+  };
+}
