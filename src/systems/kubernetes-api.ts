@@ -56,7 +56,7 @@ export function connectApi(
   ): Promise<IncomingMessage> {
     extra.signal?.throwIfAborted();
     const auth: RequestOptions = {};
-    await config.applyToHTTPSOptions(auth as never);
+    await config.applyToHTTPSOptions(auth);
     const { ca, cert, key, pfx, passphrase, rejectUnauthorized, servername } = auth;
     pool ??= proxyUrl
       ? auth.agent
@@ -66,7 +66,11 @@ export function connectApi(
             keepAlive: true,
             ...defined({ ca, cert, key, pfx, passphrase, rejectUnauthorized, servername }),
           });
-    const headers = { accept: 'application/json', ...auth.headers, ...extra.headers } as Record<string, string>;
+    const headers: Record<string, string> = {
+      accept: 'application/json',
+      ...(auth.headers as Record<string, string> | undefined),
+      ...extra.headers,
+    };
     if (extra.body !== undefined) headers['content-length'] = String(Buffer.byteLength(extra.body));
     return new Promise((resolve, reject) => {
       const outgoing = (plain ? requestHttp : requestHttps)(

@@ -37,16 +37,14 @@ export async function* readWatch(
         const event = parse(line);
         if (!event) {
           reason = 'a line of the stream is no watch event';
-          return yield { type: 'gone', reason };
+          yield { type: 'gone', reason };
+          return;
         }
         const type = TYPES[event.type];
         if (type) yield { type, object: options.read(event.object) };
         else if (event.type !== 'BOOKMARK') {
-          const status: { readonly message?: unknown; readonly code?: unknown } = event.object as never;
-          return yield {
-            type: 'gone',
-            reason: `${String(status.code ?? '')} ${String(status.message ?? event.type)}`.trim(),
-          };
+          yield { type: 'gone', reason: describeError(event.object) };
+          return;
         }
       }
     }
@@ -57,6 +55,13 @@ export async function* readWatch(
     body.destroy();
   }
   if (!options.signal.aborted) yield { type: 'gone', reason };
+}
+
+/** Code and message of the Status object in an ERROR event. */
+function describeError(status: object): string {
+  const fields = status as { readonly code?: unknown; readonly message?: unknown };
+  const code = typeof fields.code === 'number' ? `${fields.code} ` : '';
+  return `${code}${typeof fields.message === 'string' ? fields.message : 'the watch ended with an error'}`;
 }
 
 function parse(line: string): { readonly type: string; readonly object: KubernetesObject } | undefined {

@@ -1,8 +1,8 @@
 import type { ObjectRef } from '../notify/request.ts';
 import { hasChart, judgeHelmRelease, type HelmReleaseObject } from './helmrelease.ts';
-import { formatObject, isWorkload, keyOf, watchedKinds, type InventoryEntry, type KindName } from './kinds.ts';
+import { isWorkload, keyOf, watchedKinds, type InventoryEntry, type KindName } from './kinds.ts';
 import { judgeKustomization, type KustomizationObject } from './kustomization.ts';
-import { judged, type Judgement } from './readiness.ts';
+import { judged, judgeStanding, type Judgement } from './readiness.ts';
 import { targetOf, type SourceObject } from './source.ts';
 import type { ClusterView, Consumer } from './view.ts';
 
@@ -29,7 +29,7 @@ export interface ChainInput {
   readonly health: 'workloads' | 'applied';
   readonly asked: ReadonlyMap<string, Asked>;
   /** When something was first seen without a break. */
-  readonly mark: (what: string) => number;
+  readonly since: (what: string) => number;
 }
 
 /** All that takes part, judged, from the source's consumers down; `asks` are objects whose inputs may have changed. */
@@ -53,11 +53,11 @@ export function walkChain(input: ChainInput): Chain {
   const ours = new Map(input.sources.map((source) => [source.key, source]));
   /** Everything that the chain applied so far, as `Kind/namespace/name`. */
   const applied = new Set<string>();
-  const queue: { readonly consumer: Consumer; readonly after: number | undefined }[] = input.roots.map((consumer) => ({
+  const queue: { readonly consumer: Consumer; readonly after: number }[] = input.roots.map((consumer) => ({
     consumer,
-    after: undefined,
+    after: 0,
   }));
-  const releases: { readonly release: HelmReleaseObject; readonly after: number | undefined }[] = [];
+  const releases: { readonly release: HelmReleaseObject; readonly after: number }[] = [];
 
   /** Is the kind readable there, and listed late enough? If not, the judgement says why. */
   function unread(kind: KindName, ref: ObjectRef, after: number): Judgement | undefined {
@@ -98,7 +98,7 @@ export function walkChain(input: ChainInput): Chain {
   }
 
   function descend(object: Consumer, inventory: readonly InventoryEntry[], judgeWorkloads: boolean): void {
-    const after = input.mark(`ready ${object.key}`);
+    const after = input.since(`ready ${object.key}`);
     for (const entry of inventory) applied.add(keyOf(entry));
     for (const entry of inventory) {
       const ref: ObjectRef = { kind: entry.kind, namespace: entry.namespace, name: entry.name };
@@ -127,93 +127,76 @@ export function walkChain(input: ChainInput): Chain {
     }
   }
 
-  function visitKustomization(object: KustomizationObject): void {
+  function visitKustomization(object: KustomizationObject, after: number): void {
     const source = ours.get(keyOf(object.source));
-    const own = source ? undefined : view.source(object.source);
-    const moved = own !== undefined && applied.has(own.key);
-    let judgement = judgeKustomization(
-      object,
-      source ? wanted : moved ? new Set(own.target === undefined ? [] : [own.target]) : undefined,
-      source?.target,
-    );
-    if (judgement.state === 'ready')
-      judgement = (moved ? unsettled(object.ref, own) : undefined) ?? awaitInputs(object) ?? judgement;
+    const own = source ? undefined : changedSource(object.source, after);
+    if (own && 'state' in own && !object.suspended && !object.deleting) return void judgements.push(own);
+    const target = own && 'target' in own ? own.target : undefined;
+    const revisions = source ? wanted : target === undefined ? undefined : new Set([target]);
+    let judgement = judgeKustomization(object, revisions, source?.target);
+    if (judgement.state === 'ready') judgement = awaitInputs(object) ?? judgement;
     judgements.push(judgement);
     if (judgement.state === 'ready') descend(object, object.inventory, input.health === 'workloads' && !object.waits);
   }
 
-  /** A source that our own revision changed must have settled before what it feeds can be judged. */
-  function unsettled(ref: ObjectRef, source: SourceObject): Judgement | undefined {
-    if (
-      source.observed &&
-      source.ready?.status === 'True' &&
-      !source.ready.stale &&
-      source.reconciling?.status !== 'True'
-    )
-      return undefined;
+  /**
+   * The source of a descendant, where our own revision applied it: it must have settled before what it feeds can be
+   * judged. Undefined for sources that are none of ours.
+   */
+  function changedSource(ref: ObjectRef, after: number): SourceObject | Judgement | undefined {
+    if (!applied.has(keyOf(ref)) || (ref.kind !== 'OCIRepository' && ref.kind !== 'GitRepository')) return undefined;
+    const missing = unread(ref.kind, ref, after);
+    if (missing) return missing;
+    const source = view.source(ref);
+    if (!source) return judged(ref, 'progressing', 'NotFound', 'it was applied but is not there', { grace: 'gone' });
+    const standing = judgeStanding(source);
+    if (standing) return standing;
+    const { ready, reconciling } = source;
+    if (source.observed && ready?.status === 'True' && !ready.stale && reconciling?.status !== 'True') return source;
+    const failing = ready?.status === 'False' && !ready.stale;
     return judged(
       ref,
       'progressing',
-      'SourceNotReady',
-      `${formatObject(source.ref)} is not ready: ${source.ready?.message ?? ''}`,
+      ready?.reason ?? 'Pending',
+      ready?.message ?? 'waiting for its artifact',
+      failing ? { grace: 'fetch' } : {},
     );
   }
 
-  function visitHelmRelease(release: HelmReleaseObject, after: number | undefined): void {
-    const chart = chartState(release, after ?? 0);
-    let judgement =
-      typeof chart === 'boolean'
-        ? judgeHelmRelease(release, chart)
-        : release.suspended || release.deleting
-          ? judgeHelmRelease(release, false)
-          : chart;
+  function visitHelmRelease(release: HelmReleaseObject, after: number): void {
+    const chart = release.suspended || release.deleting ? false : chartState(release, after);
+    if (typeof chart !== 'boolean') return void judgements.push(chart);
+    let judgement = judgeHelmRelease(release, chart);
     if (judgement.state === 'ready') judgement = awaitInputs(release) ?? judgement;
     judgements.push(judgement);
     if (judgement.state !== 'ready' || input.health !== 'workloads' || release.waits) return;
-    if (release.inventory) descend(release, release.inventory, true);
-    else
-      judgements.push(
-        judged(
-          release.ref,
-          'unknown',
-          'NotWaited',
-          'the release does not wait for its workloads and lists no inventory',
-          { applied: true },
-        ),
-      );
+    if (release.inventory) return descend(release, release.inventory, true);
+    const why = 'the release does not wait for its workloads and lists no inventory (Flux ≥ 2.8 does)';
+    judgements.push(judged(release.ref, 'unknown', 'NotWaited', why, { applied: true }));
   }
 
-  /** Has the chart that is wanted arrived in the release? */
+  /** Has the chart that is wanted arrived in the release? A judgement where that cannot be told yet. */
   function chartState(release: HelmReleaseObject, after: number): boolean | Judgement {
-    const source = ours.get(keyOf(release.source));
-    const own = source ?? view.source(release.source);
-    if (own && release.source.kind === 'OCIRepository' && (source || applied.has(own.key))) {
-      if (!source) {
-        const waiting = unsettled(release.ref, own);
-        if (waiting) return waiting;
-      }
-      return own.revision !== undefined && hasChart(release, own.revision);
-    }
+    const source = ours.get(keyOf(release.source)) ?? changedSource(release.source, after);
     if (!source) return true;
+    if ('state' in source) return source;
+    if (release.source.kind === 'OCIRepository')
+      return source.revision !== undefined && hasChart(release, source.revision);
     // From git: the HelmChart says which commit it was built from.
     if (!release.chart) return judged(release.ref, 'progressing', 'ChartNotReady', 'waiting for its HelmChart');
     const missing = unread('HelmChart', release.chart, after);
     if (missing) return missing;
     const chart = view.helmChart(release.chart);
-    const built = chart?.builtFrom;
-    return (
-      built !== undefined &&
-      wanted.has(targetOf(built)) &&
-      chart?.revision !== undefined &&
-      hasChart(release, chart.revision)
-    );
+    if (chart?.builtFrom === undefined || chart.revision === undefined) return false;
+    const built = targetOf(chart.builtFrom);
+    return (ours.has(source.key) ? wanted.has(built) : built === source.target) && hasChart(release, chart.revision);
   }
 
   for (let next = queue.shift(); next; next = queue.shift()) {
     const { consumer } = next;
     if (visited.has(consumer.key)) continue;
     visited.add(consumer.key);
-    if (consumer.ref.kind === 'Kustomization') visitKustomization(consumer as KustomizationObject);
+    if (consumer.ref.kind === 'Kustomization') visitKustomization(consumer as KustomizationObject, next.after);
     else releases.push({ release: consumer as HelmReleaseObject, after: next.after });
     if (queue.length === 0) for (const { release, after } of releases.splice(0)) visitHelmRelease(release, after);
   }

@@ -1,3 +1,4 @@
+import { sourceKindOf } from '../notify/source-address.ts';
 import type { HelmReleaseObject } from './helmrelease.ts';
 import { formatObject, type KindName } from './kinds.ts';
 import { normalizePath, type KustomizationObject } from './kustomization.ts';
@@ -12,6 +13,8 @@ export interface Consumers {
   readonly forbidden: readonly KindName[];
   /** Why there are none, for people. */
   readonly message: string;
+  /** The named object that is not there, for people. */
+  readonly absent: string | undefined;
 }
 
 /**
@@ -43,12 +46,25 @@ export function consumersFor(view: ClusterView, followed: Followed, sources: rea
   );
   const roots =
     named.length > 0 ? named : followed.source === 'git' ? users.filter((user) => builds(user, followed.roots)) : users;
+  const readable = unread.length === 0 && forbidden.length === 0;
+  const absent = followed.objects.find((name) => {
+    const at = (kind: string) => ({ kind, namespace: followed.namespace, name });
+    return (
+      !view.source(at(sourceKindOf(followed))) &&
+      !view.kustomization(at('Kustomization')) &&
+      !view.helmRelease(at('HelmRelease'))
+    );
+  });
   const uses = users.map((user) => `${formatObject(user.ref)} builds ${pathOf(user) || './'}`);
   const names = sources.map((source) => formatObject(source.ref)).join(', ');
   return {
     roots,
     unread,
     forbidden,
+    absent:
+      readable && absent !== undefined
+        ? `"${absent}", which sluice.yaml names in \`objects\`, is not in namespace ${followed.namespace}`
+        : undefined,
     message:
       users.length === 0
         ? `no Kustomization or HelmRelease uses ${names}`

@@ -4,20 +4,12 @@ import type { ObjectRef } from '../notify/request.ts';
 import type { Clock } from '../systems/clock.ts';
 import type { Cluster } from '../systems/cluster.ts';
 import type { Asked, Need } from './chain.ts';
-import { explain } from './explain.ts';
+import { createExplainer } from './explain.ts';
 import { keyOf } from './kinds.ts';
 import { defaultPace, type ReadingPace } from './observe.ts';
 import { createReaders } from './readers.ts';
-import {
-  defaultPatience,
-  noProgress,
-  settle,
-  timedOut,
-  type Patience,
-  type Progress,
-  type Relation,
-  type Settled,
-} from './settle.ts';
+import { defaultPatience, noProgress, type Patience, type Progress, type Relation } from './patience.ts';
+import { settle, timedOut, type Settled } from './settle.ts';
 import type { Followed, Observation, Verdict } from './verdict.ts';
 import { createView } from './view.ts';
 
@@ -76,6 +68,7 @@ export async function* followCluster(options: FollowOptions): AsyncGenerator<Obs
   const stop = new AbortController();
   const inner = AbortSignal.any([signal, stop.signal]);
   const pulse = createPulse();
+  const explainer = createExplainer(cluster, view, clock, inner);
   const readers = createReaders({
     cluster,
     view,
@@ -127,8 +120,7 @@ export async function* followCluster(options: FollowOptions): AsyncGenerator<Obs
         const lost = over && settled.verdict === null ? readers.lostContact(now, LOST_CONTACT_MS) : undefined;
         if (lost) throw lost;
         let verdict = settled.verdict ?? (over ? timedOut(settled) : null);
-        if (verdict && ['failed', 'timed-out'].includes(verdict.verdict))
-          verdict = await explain(cluster, view, state.followed, verdict, inner);
+        if (verdict && ['failed', 'timed-out'].includes(verdict.verdict)) verdict = await explainer.explain(verdict);
         const observation = observe(state, settled, verdict);
         state.done = verdict !== null;
         if (observation) yield observation;

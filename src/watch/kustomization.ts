@@ -118,6 +118,9 @@ export function judgeKustomization(
     return judged(ref, 'progressing', failing.reason, failing.message, { grace: 'artifact' });
   }
   if (failing && latest && !PASSING.has(failing.reason)) {
+    // With a source of its own nothing binds the failure to the present spec but the condition's own generation.
+    if (wanted === undefined && !failing.present)
+      return judged(ref, 'progressing', failing.reason, failing.message, { grace: 'release' });
     return PLAIN.has(failing.reason)
       ? judged(ref, 'failed', failing.reason, failing.message)
       : judged(ref, 'progressing', failing.reason, failing.message, { grace: 'apply' });
@@ -129,7 +132,7 @@ export function judgeKustomization(
     ready?.status === 'Unknown' &&
     past &&
     past.target === object.lastAttempted &&
-    /Failed$/.test(past.reason)
+    past.reason.endsWith('Failed')
   ) {
     // Ready goes back to Unknown at every retry; the history keeps what the last run of this revision came to.
     return judged(ref, 'failed', past.reason, failureText(object));
@@ -138,6 +141,7 @@ export function judgeKustomization(
   const checking = attempted && object.healthy?.status === 'Unknown';
   return judged(ref, 'progressing', ready?.reason ?? 'Pending', waitingText(object, attempted), {
     applied: checking || applied,
+    trying: !attempted && ready?.status === 'Unknown',
   });
 }
 

@@ -21,8 +21,8 @@ export interface Readers {
   done(): Promise<void>;
 }
 
-/** Refusals in a row, without an answer in between, before a credential counts as refused. */
-const REFUSALS = 3;
+/** A credential counts as refused when nothing but refusals came for this long: GitLab caches a moment's error. */
+const REFUSED_MS = 3_000;
 
 export function createReaders(options: {
   readonly cluster: Cluster;
@@ -34,10 +34,10 @@ export function createReaders(options: {
 }): Readers {
   const { view, clock } = options;
   const readers = new Map<string, Reader>();
-  const began = clock.now();
   let answeredAt: number | undefined;
   let lastFault: Fault | undefined;
-  let refusals = 0;
+  let refusedAt: number | undefined;
+  let refusal: Fault | undefined;
 
   function reader(kind: KindName, namespace: string | null): Reader | undefined {
     const key = `${kind}/${namespace ?? ''}`;
@@ -52,11 +52,15 @@ export function createReaders(options: {
         answered: () => {
           answeredAt = clock.now();
           lastFault = undefined;
-          refusals = 0;
+          refusedAt = undefined;
+          refusal = undefined;
         },
         failed: (fault) => {
           lastFault = fault;
-          if (fault.code === 'token_refused') refusals += 1;
+          if (fault.code === 'token_refused') {
+            refusedAt ??= clock.now();
+            if (clock.now() - refusedAt >= REFUSED_MS) refusal = fault;
+          }
           options.changed();
         },
       }),
@@ -96,11 +100,11 @@ export function createReaders(options: {
         if (existing && access.state === 'listed' && access.freshAt < after) existing.freshen(after);
       }
     },
-    refused: () => (refusals >= REFUSALS ? lastFault : undefined),
+    refused: () => refusal,
     lostContact(now, ms) {
-      const since = answeredAt ?? began;
-      if (!lastFault || (answeredAt !== undefined && now - since < ms)) return undefined;
-      return lastFault;
+      if (answeredAt === undefined)
+        return lastFault ?? new Fault('cluster_unavailable', `cluster "${options.cluster.name}" has not answered`);
+      return now - answeredAt < ms ? undefined : lastFault;
     },
     async done() {
       await Promise.all([...readers.values()].map((one) => one.done));

@@ -4,12 +4,15 @@ import { fieldsOf, itemsOf, numberOf, textOf } from './fields.ts';
 import { keyOf } from './kinds.ts';
 import type { ObjectState } from './verdict.ts';
 
-/** A Kubernetes condition; `stale` when it was written for an older generation of the object. */
+/** A Kubernetes condition. */
 export interface Condition {
   readonly status: 'True' | 'False' | 'Unknown';
   readonly reason: string;
   readonly message: string;
+  /** It was written for an older generation of the object. */
   readonly stale: boolean;
+  /** It says that it was written for the present generation; not all writers say. */
+  readonly present: boolean;
 }
 
 /** What all Flux objects have in common, parsed once for each change. */
@@ -62,6 +65,7 @@ export function conditionOf(object: KubernetesObject, type: string): Condition |
       reason: textOf(fields['reason']) ?? '',
       message: oneLine(textOf(fields['message']) ?? ''),
       stale: seen !== undefined && generation !== undefined && seen > 0 && seen < generation,
+      present: seen !== undefined && seen === generation,
     };
   }
   return undefined;
@@ -73,10 +77,7 @@ export function oneLine(text: string): string {
   return line.length > 1000 ? `${line.slice(0, 999)}…` : line;
 }
 
-/**
- * How one object stands towards what is wanted.
- * `certainty` of a failure: `final` now; `grace`: only when it stays so for the time that `grace` names.
- */
+/** How one object stands towards what is wanted. */
 export interface Judgement {
   readonly ref: ObjectRef;
   readonly state: ObjectState['state'];
@@ -86,6 +87,8 @@ export interface Judgement {
   readonly applied: boolean;
   /** Set where `state` is `progressing` and staying so means failure. */
   readonly grace?: Grace;
+  /** A run is under way that has not got as far as the wanted revision. */
+  readonly trying?: boolean;
 }
 
 /** Kinds of patience, see `Patience`. */
@@ -97,9 +100,9 @@ export function judged(
   state: Judgement['state'],
   reason: string,
   message: string,
-  more: { readonly applied?: boolean; readonly grace?: Grace } = {},
+  more: Partial<Pick<Judgement, 'applied' | 'grace' | 'trying'>> = {},
 ): Judgement {
-  return { ref, state, reason, message, applied: more.applied ?? false, ...(more.grace ? { grace: more.grace } : {}) };
+  return { ref, state, reason, message, applied: false, ...more };
 }
 
 /** Deletion and suspension come before everything else: nothing will happen to such an object. */

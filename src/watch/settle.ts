@@ -1,56 +1,23 @@
-import { chooseSources, normalizeUrl, sourceKindOf } from '../notify/source-address.ts';
+import { sourceKindOf } from '../notify/source-address.ts';
 import type { ObjectRef } from '../notify/request.ts';
 import { describeKind, walkChain, type Asked, type Need } from './chain.ts';
 import { consumersFor } from './consumers.ts';
+import { findSourcesIn, judgeSources, shortTarget } from './fetching.ts';
 import { formatObject, keyOf } from './kinds.ts';
-import { judged, judgeStanding, type Grace, type Judgement } from './readiness.ts';
-import { judgeFetching, nearMiss, type SourceObject } from './source.ts';
-import type { Followed, Observation, Verdict, VerdictName } from './verdict.ts';
+import { continueMarks, type Marks, type Patience, type Progress, type Relation } from './patience.ts';
+import { judged, type Judgement } from './readiness.ts';
+import type { Followed, ObjectState, Observation, Verdict, VerdictName } from './verdict.ts';
 import type { ClusterView } from './view.ts';
-
-/** How long (milliseconds) something must stay as it is before it counts. */
-export interface Patience extends Readonly<Record<Grace, number>> {
-  /** Nothing uses the artifact. */
-  readonly unconsumed: number;
-}
-
-/**
- * fetch: the source cannot get its artifact · artifact: it is unusable, or a Kustomization cannot get it (the first
- * look of a new Kustomization fails and is repeated after 30 s) · apply: the cluster refused an object · release: a
- * HelmRelease failed and nobody works on it · gone: an object that was applied is not there.
- */
-export const defaultPatience: Patience = {
-  unconsumed: 15_000,
-  fetch: 90_000,
-  artifact: 65_000,
-  apply: 5_000,
-  release: 60_000,
-  gone: 30_000,
-};
-
-/** What another revision is to ours: `follow` it contains ours and still holds our values · `gone` it contains ours, our values are gone · `other` anything else. */
-export type Relation = 'follow' | 'gone' | 'other';
-
-/** What is remembered of one Followed between two looks. JSON-safe. */
-export interface Progress {
-  /** When a condition was first seen without a break since. */
-  readonly marks: Readonly<Record<string, number>>;
-  /** Sources that have shown our revision, consumers that were there. */
-  readonly seen: readonly string[];
-}
-
-/** Nothing seen yet. */
-export const noProgress: Progress = { marks: {}, seen: [] };
 
 /** One look at the cluster. */
 export interface SettleInput {
   readonly view: ClusterView;
   readonly followed: Followed;
   readonly progress: Progress;
-  /** Known relations of other revisions (commit where known, else the whole revision). */
+  /** Known relations of other revisions (by commit where known, else by the whole revision). */
   readonly relations: ReadonlyMap<string, Relation>;
   readonly asked: ReadonlyMap<string, Asked>;
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch, of this machine: the cluster's own times are never compared with it. */
   readonly now: number;
   readonly patience: Patience;
 }
@@ -60,7 +27,7 @@ export interface Settled {
   readonly progress: Progress;
   readonly phase: Observation['phase'];
   readonly message: string;
-  /** The word that decides now, for the last known reason at the deadline. */
+  /** The word that decides now. */
   readonly reason: string;
   readonly judgements: readonly Judgement[];
   readonly verdict: Verdict | null;
@@ -75,207 +42,98 @@ export interface Settled {
 
 /** Decides how one Followed stands. Pure: the same input gives the same answer. */
 export function settle(input: SettleInput): Settled {
-  const { view, followed, now, patience } = input;
-  const marks: Record<string, number> = {};
-  const mark = (what: string) => (marks[what] ??= input.progress.marks[what] ?? now);
-  const seen = new Set(input.progress.seen);
-  const needs: Need[] = [];
-  const questions: string[] = [];
-  const behind: ObjectRef[] = [];
+  const { view, followed, patience } = input;
+  const marks = continueMarks(input.progress, input.now);
+  const open = openLook(input, marks);
+  const { needs, seen, wait, end } = open;
 
-  const end = (
-    phase: Observation['phase'],
-    judgements: readonly Judgement[],
-    verdict: Verdict | null,
-    more: { message?: string; reason?: string; asks?: readonly ObjectRef[] } = {},
-  ): Settled => {
-    const open = judgements.find((one) => one.state !== 'ready');
-    return {
-      progress: { marks, seen: [...seen] },
-      phase,
-      message: verdict?.message ?? more.message ?? (open ? sentence(open) : ''),
-      reason: verdict?.reason ?? more.reason ?? open?.reason ?? '',
-      judgements,
-      verdict,
-      needs,
-      asks: more.asks ?? [],
-      behind,
-      questions,
-    };
-  };
-  const say = (
-    verdict: VerdictName,
-    reason: string,
-    message: string,
-    judgements: readonly Judgement[] = [],
-  ): Verdict => ({
-    verdict,
-    reason,
-    message,
-    objects: judgements.map(({ ref, state, reason: why, message: text }) => ({
-      ...ref,
-      state,
-      reason: why,
-      message: text,
-    })),
-  });
-  const patient = (what: string, ms: number) => now - mark(what) < ms;
-
-  // 1. The sources.
   const kind = sourceKindOf(followed);
-  const sourceAccess = readable(view, kind, followed.namespace);
-  if (sourceAccess === 'pending') {
+  const all = view.access(kind, null).state;
+  const access = all === 'forbidden' ? view.access(kind, followed.namespace).state : all;
+  if (access === 'pending') {
     needs.push({ kind, namespace: null, after: 0 });
-    return end('waiting', [], null, { message: 'reading the cluster', reason: 'Reading' });
+    return wait('waiting', [], 'Reading', 'reading the cluster');
   }
-  if (sourceAccess === 'forbidden')
-    return end(
-      'waiting',
-      [],
-      say(
-        'unknown',
-        'Forbidden',
-        `no right to list ${describeKind(kind)}, neither in all namespaces nor in ${followed.namespace}`,
-      ),
-    );
-  const urls = followed.urls.map(normalizeUrl);
-  const candidates = new Map<string, SourceObject>();
-  for (const url of urls) for (const source of view.sourcesAt(url)) candidates.set(source.key, source);
-  for (const name of followed.objects) {
-    const source = view.source({ kind, namespace: followed.namespace, name });
-    if (source) candidates.set(source.key, source);
+  if (access === 'forbidden') {
+    const message = `no right to list ${describeKind(kind)}, neither in all namespaces nor in ${followed.namespace}`;
+    return end('unknown', 'Forbidden', message);
   }
-  const chosen = chooseSources(
-    [...candidates.values()].map((one) => one.raw),
-    followed,
-  );
-  const sources = [...candidates.values()].filter((one) => chosen.includes(one.raw));
-  const address = `${followed.source === 'oci' ? 'oci://' : ''}${followed.urls[0] ?? ''} with ${followed.source === 'oci' ? 'tag' : 'branch'} ${followed.reference}`;
+  const { sources, message: nothing } = findSourcesIn(view, followed);
   if (sources.length === 0) {
-    const before = input.progress.seen.find((key) => key.startsWith(`${kind}/`));
-    if (before !== undefined) {
-      const [, namespace = '', name = ''] = before.split('/');
-      const lost = judged({ kind, namespace, name }, 'failed', 'Deleted', 'it was deleted while waiting for it');
-      return patient('source deleted', patience.gone)
-        ? end('waiting', [{ ...lost, state: 'progressing' }], null)
-        : end('waiting', [lost], say('failed', lost.reason, sentence(lost), [lost]));
-    }
-    const near = [...candidates.values()].flatMap((one) => {
-      const how = nearMiss(one, followed);
-      return how === undefined ? [] : [`${formatObject(one.ref)} follows ${how}`];
-    });
+    const lost = input.progress.seen.find((key) => key.startsWith(`${kind}/`));
+    if (lost !== undefined) return open.lose(lost);
     const message =
-      sourceAccess === 'missing'
-        ? `the cluster does not know ${describeKind(kind)}: Flux’s source-controller is not installed`
-        : `no ${kind} follows ${address}${near.length > 0 ? `; ${near.join(', ')}` : ''}`;
-    return patient('no source', patience.unconsumed)
-      ? end('waiting', [], null, { message, reason: 'NoSource' })
-      : end('waiting', [], say('unconsumed', 'NoSource', message));
+      access === 'missing' ? `the cluster does not know ${describeKind(kind)}: Flux is not installed` : nothing;
+    return marks.recent('no source', patience.unconsumed)
+      ? wait('waiting', [], 'NoSource', message)
+      : end('unconsumed', 'NoSource', message);
   }
 
-  // 2. Which revision each source shows.
-  const wanted = new Set([followed.wanted]);
-  const judgements: Judgement[] = [];
-  let superseded: string | undefined;
-  for (const source of sources) {
-    const standing = judgeStanding(source);
-    const theirs =
-      source.target === undefined || source.target === followed.wanted ? undefined : (source.commit ?? source.revision);
-    const relation = theirs === undefined ? undefined : input.relations.get(theirs);
-    const reached = source.target === followed.wanted || relation === 'follow';
-    if (theirs !== undefined && relation === undefined) questions.push(theirs);
-    if (reached) {
-      seen.add(source.key);
-      wanted.add(source.target as string);
-    }
-    if (standing) judgements.push(standing);
-    else if (reached) judgements.push(judged(source.ref, 'ready', 'Fetched', source.revision ?? '', { applied: true }));
-    else if (relation === 'gone' || (relation === 'other' && seen.has(source.key)))
-      superseded ??= `${formatObject(source.ref)} has moved on to ${source.revision}`;
-    else {
-      behind.push(source.ref);
-      judgements.push(
-        judgeFetching(source, `${short(followed.wanted)}${source.revision ? `; it has ${source.revision}` : ''}`),
-      );
-    }
-  }
-  const fetched = behind.length === 0 && superseded === undefined && judgements.every((one) => one.state === 'ready');
+  const fetching = judgeSources(followed, sources, input.relations, (key) => seen.has(`shown ${key}`));
+  for (const source of sources) seen.add(source.key);
+  for (const key of fetching.reached) seen.add(`shown ${key}`);
+  open.behind.push(...fetching.behind);
+  open.questions.push(...fetching.questions);
+  const fetched = fetching.superseded === undefined && fetching.judgements.every((one) => one.state === 'ready');
 
-  // 3. Who consumes them.
   const consumers = consumersFor(view, followed, sources);
-  if (consumers.unread.length > 0)
-    for (const one of consumers.unread) needs.push({ kind: one, namespace: null, after: 0 });
-  const blind = consumers.forbidden.map((one) =>
-    judged({ kind: one, namespace: '', name: '' }, 'unknown', 'Forbidden', `no right to list ${describeKind(one)}`),
-  );
+  for (const unread of consumers.unread) needs.push({ kind: unread, namespace: null, after: 0 });
   for (const root of consumers.roots) seen.add(root.key);
-  let asks: readonly ObjectRef[] = [];
+  const judgements: Judgement[] = [...fetching.judgements];
   if (consumers.roots.length > 0) {
     const chain = walkChain({
       view,
       sources,
       roots: consumers.roots,
-      wanted,
+      wanted: fetching.wanted,
       health: followed.health,
       asked: input.asked,
-      mark,
+      since: marks.since,
     });
-    needs.push(...chain.needs);
-    asks = fetched ? chain.asks : [];
-    for (const one of chain.judgements) {
-      // Before the source shows our revision nothing below it speaks of it, but a suspension does.
-      if (fetched || one.state === 'suspended' || one.reason === 'Deleting') judgements.push(one);
+    // Before the source shows our revision nothing below it speaks of it, but a suspension or deletion does.
+    judgements.push(
+      ...chain.judgements.filter((one) => fetched || one.state === 'suspended' || one.reason === 'Deleting'),
+    );
+    if (fetched) {
+      needs.push(...chain.needs);
+      open.asks.push(...chain.asks);
     }
   }
-
-  // 4. The sum.
-  const all: Judgement[] = [...judgements, ...blind].map((one) => {
-    if (one.state !== 'progressing' || one.grace === undefined) return one;
-    return patient(`${one.grace} ${one.reason} ${keyOf(one.ref)} ${fetched}`, patience[one.grace])
-      ? one
-      : { ...one, state: 'failed' as const };
-  });
-  const applied = fetched && consumers.roots.length > 0 && all.every((one) => one.applied || one.ref.kind === '');
-  const phase = !fetched ? 'waiting' : applied ? 'applied' : 'fetched';
-  const first = (state: Judgement['state']) => all.find((one) => one.state === state);
-  const failed = first('failed');
-  if (failed) return end(phase, all, say('failed', failed.reason, sentence(failed), all));
-  const suspended = first('suspended');
-  if (suspended) return end(phase, all, say('suspended', suspended.reason, sentence(suspended), all));
-  if (superseded !== undefined) return end(phase, all, say('superseded', 'Superseded', superseded, all));
-  if (consumers.roots.length === 0 && consumers.unread.length === 0) {
-    const lost = input.progress.seen.find((key) => /^(Kustomization|HelmRelease)\//.test(key));
-    const message =
-      lost !== undefined ? `${lost.replace('/', ' ')} was deleted while waiting for it` : consumers.message;
-    const reason = lost !== undefined ? 'Deleted' : 'NoConsumer';
-    if (patient(`no consumer ${lost ?? ''}`, lost === undefined ? patience.unconsumed : patience.gone))
-      return end(phase, all, null, { message, reason });
-    if (lost !== undefined) return end(phase, all, say('failed', reason, message, all));
-    const blinded = blind[0];
-    return end(
-      phase,
-      all,
-      blinded
-        ? say('unknown', blinded.reason, `${message}; ${blinded.message}`, all)
-        : say('unconsumed', reason, message, all),
-    );
+  for (const one of consumers.forbidden) {
+    const blind = { kind: one, namespace: '', name: '' };
+    judgements.push(judged(blind, 'unknown', 'Forbidden', `no right to list ${describeKind(one)}`, { applied: true }));
   }
-  const open = all.find((one) => one.state === 'progressing');
-  if (open || !fetched || consumers.unread.length > 0)
-    return end(phase, all, null, { asks, ...(open ? {} : { message: 'reading the cluster', reason: 'Reading' }) });
+
+  const final = judgements.map((one) => outlast(one, marks, patience, fetched));
+  const first = (state: Judgement['state']) => final.find((one) => one.state === state);
+  const rooted = consumers.roots.length > 0;
+  const phase = !fetched ? 'waiting' : rooted && final.every((one) => one.applied) ? 'applied' : 'fetched';
+  const say = (one: Judgement, verdict: VerdictName) => end(verdict, one.reason, sentence(one), phase, final);
+  const failed = first('failed');
+  if (failed) return say(failed, 'failed');
+  const suspended = first('suspended');
+  if (suspended) return say(suspended, 'suspended');
+  if (fetching.superseded !== undefined) return end('superseded', 'Superseded', fetching.superseded, phase, final);
+  if (consumers.unread.length > 0) return wait(phase, final, 'Reading', 'reading the cluster');
+  if (!rooted) {
+    const lost = input.progress.seen.find((key) => /^(Kustomization|HelmRelease)\//.test(key));
+    if (lost !== undefined) return open.lose(lost);
+  }
+  if (!rooted || consumers.absent !== undefined) {
+    const message = consumers.absent ?? consumers.message;
+    if (marks.recent('no consumer', patience.unconsumed)) return wait(phase, final, 'NoConsumer', message);
+    const unknown = first('unknown');
+    return unknown
+      ? end('unknown', unknown.reason, `${message}; ${unknown.message}`, phase, final)
+      : end('unconsumed', 'NoConsumer', message, phase, final);
+  }
+  const waiting = first('progressing');
+  if (waiting) return wait(phase, final, waiting.reason, sentence(waiting));
   const unknown = first('unknown');
-  if (unknown) return end(phase, all, say('unknown', unknown.reason, sentence(unknown), all));
+  if (unknown) return say(unknown, 'unknown');
   const names = consumers.roots.map((root) => formatObject(root.ref)).join(', ');
-  return end(
-    'healthy',
-    all,
-    say(
-      'synced',
-      'Synced',
-      `${short(followed.wanted)} is ${followed.health === 'applied' ? 'applied' : 'applied and healthy'}: ${names}`,
-      all,
-    ),
-  );
+  const state = followed.health === 'applied' ? 'applied' : 'applied and healthy';
+  return end('synced', 'Synced', `${shortTarget(followed.wanted)} is ${state}: ${names}`, 'healthy', final);
 }
 
 /** The verdict when the time is up: never green, with the last known reason. */
@@ -284,21 +142,72 @@ export function timedOut(settled: Pick<Settled, 'judgements' | 'message' | 'reas
     verdict: 'timed-out',
     reason: settled.reason || 'TimedOut',
     message: settled.message || 'nothing was seen of it',
-    objects: settled.judgements.map(({ ref, state, reason, message }) => ({ ...ref, state, reason, message })),
+    objects: objectsOf(settled.judgements),
   };
 }
 
+/** What one look collects, and its two ways to end. */
+function openLook(input: SettleInput, marks: Marks) {
+  const needs: Need[] = [];
+  const asks: ObjectRef[] = [];
+  const behind: ObjectRef[] = [];
+  const questions: string[] = [];
+  const seen = new Set(input.progress.seen);
+  const close = (
+    phase: Settled['phase'],
+    judgements: readonly Judgement[],
+    reason: string,
+    message: string,
+    verdict: Verdict | null,
+  ): Settled => ({
+    progress: { marks: marks.all, seen: [...seen] },
+    phase,
+    judgements,
+    reason,
+    message,
+    verdict,
+    needs,
+    asks,
+    behind,
+    questions,
+  });
+  const wait = (phase: Settled['phase'], judgements: readonly Judgement[], reason: string, message: string) =>
+    close(phase, judgements, reason, message, null);
+  const end = (
+    verdict: VerdictName,
+    reason: string,
+    message: string,
+    phase: Settled['phase'] = 'waiting',
+    judgements: readonly Judgement[] = [],
+  ) => close(phase, judgements, reason, message, { verdict, reason, message, objects: objectsOf(judgements) });
+  /** An object that was there is gone: it may be on its way back (renamed, applied anew). */
+  const lose = (key: string): Settled => {
+    const [kind = '', namespace = '', name = ''] = key.split('/');
+    const ref = { kind, namespace, name };
+    const message = `${formatObject(ref)} was deleted while waiting for it`;
+    if (marks.recent(`gone ${key}`, input.patience.gone)) return wait('waiting', [], 'Deleted', message);
+    return end('failed', 'Deleted', message, 'waiting', [judged(ref, 'failed', 'Deleted', message)]);
+  };
+  return { needs, asks, behind, questions, seen, wait, end, lose };
+}
+
+/** A judgement with grace becomes a failure when it has outlasted its patience. */
+function outlast(one: Judgement, marks: Marks, patience: Patience, fetched: boolean): Judgement {
+  if (one.state !== 'progressing') return one;
+  const what = (grace: string) => `${grace} ${keyOf(one.ref)} ${fetched}`;
+  if (one.grace === undefined) {
+    // Ready is Unknown during each retry: such a moment neither proves nor refutes the failure before it.
+    if (one.trying) marks.carry(what('artifact'));
+    return one;
+  }
+  return marks.recent(what(one.grace), patience[one.grace]) ? one : { ...one, state: 'failed' };
+}
+
+function objectsOf(judgements: readonly Judgement[]): readonly ObjectState[] {
+  return judgements.map(({ ref, state, reason, message }) => ({ ...ref, state, reason, message }));
+}
+
 /** Object, reason and message in one line. */
-function sentence(one: Judgement): string {
-  const subject = one.ref.name === '' ? '' : `${formatObject(one.ref)}: `;
-  return `${subject}${one.reason}${one.message ? `: ${one.message}` : ''}`;
-}
-
-function short(target: string): string {
-  return target.startsWith('sha256:') ? target.slice(0, 19) : target.slice(0, 12);
-}
-
-function readable(view: ClusterView, kind: 'OCIRepository' | 'GitRepository', namespace: string) {
-  const all = view.access(kind, null).state;
-  return all === 'forbidden' ? view.access(kind, namespace).state : all;
+function sentence({ ref, reason, message }: Judgement): string {
+  return [ref.name === '' ? '' : formatObject(ref), reason, message].filter((part) => part !== '').join(': ');
 }

@@ -59,7 +59,7 @@ export function createView(): ClusterView {
     else index.set(at, bucket);
   }
 
-  function index(kind: KindName, entry: Entry, add: boolean): void {
+  function enter(kind: KindName, entry: Entry, add: boolean): void {
     if (kind === 'OCIRepository' || kind === 'GitRepository') {
       const source = entry as SourceObject;
       const url = textOf(source.raw.spec?.['url']);
@@ -75,7 +75,7 @@ export function createView(): ClusterView {
 
   function drop(kind: KindName, key: string): void {
     const old = entries.get(key);
-    if (old) index(kind, old, false);
+    if (old) enter(kind, old, false);
     entries.delete(key);
     byKind.get(kind)?.delete(key);
   }
@@ -83,9 +83,9 @@ export function createView(): ClusterView {
   function put(kind: KindName, object: KubernetesObject): string {
     const entry = read(kind, object);
     const old = entries.get(entry.key);
-    if (old) index(kind, old, false);
+    if (old) enter(kind, old, false);
     entries.set(entry.key, entry);
-    index(kind, entry, true);
+    enter(kind, entry, true);
     const keys = byKind.get(kind) ?? new Set<string>();
     keys.add(entry.key);
     byKind.set(kind, keys);
@@ -93,7 +93,7 @@ export function createView(): ClusterView {
   }
 
   const scope = (kind: KindName, namespace: string | null) => `${kind}/${namespace ?? ''}`;
-  const get = <T extends Entry>(ref: ObjectRef) => entries.get(keyOf(ref)) as T | undefined;
+  const get = (ref: ObjectRef) => entries.get(keyOf(ref));
 
   return {
     version: () => version,
@@ -121,12 +121,12 @@ export function createView(): ClusterView {
       return accesses.get(scope(kind, namespace)) ?? PENDING;
     },
     sourcesAt: (url) => [...(byUrl.get(url)?.values() ?? [])],
-    source: get<SourceObject>,
+    source: (ref) => get(ref) as SourceObject | undefined,
     consumersOf: (source) => [...(bySource.get(keyOf(source))?.values() ?? [])],
-    kustomization: get<KustomizationObject>,
-    helmRelease: get<HelmReleaseObject>,
-    helmChart: get<HelmChartObject>,
-    workload: get<WorkloadObject>,
+    kustomization: (ref) => get(ref) as KustomizationObject | undefined,
+    helmRelease: (ref) => get(ref) as HelmReleaseObject | undefined,
+    helmChart: (ref) => get(ref) as HelmChartObject | undefined,
+    workload: (ref) => get(ref) as WorkloadObject | undefined,
     workloads: () => workloads.values(),
   };
 }

@@ -60,8 +60,8 @@ export async function startKubernetes(): Promise<KubernetesDouble> {
   }
 
   function answer(seen: SeenRequest, response: ServerResponse, url: URL): void {
-    const send = (status: number, body: unknown) => {
-      response.writeHead(status, { 'content-type': 'application/json' });
+    const send = (code: number, body: unknown) => {
+      response.writeHead(code, { 'content-type': 'application/json' });
       response.end(JSON.stringify(body));
     };
     const path = decodeURIComponent(url.pathname);
@@ -79,7 +79,7 @@ export async function startKubernetes(): Promise<KubernetesDouble> {
     }
     const single = objects.get(path);
     if (seen.method === 'PATCH') {
-      if (!single) return send(404, status(404, 'not found'));
+      if (!single) return send(404, statusObject(404, 'not found'));
       const patch = JSON.parse(seen.body) as { metadata: { annotations: Record<string, string> } };
       put({
         ...single,
@@ -90,14 +90,14 @@ export async function startKubernetes(): Promise<KubernetesDouble> {
       });
       return send(200, objects.get(path));
     }
-    if (seen.method !== 'GET') return send(405, status(405, 'method not allowed'));
+    if (seen.method !== 'GET') return send(405, statusObject(405, 'method not allowed'));
     if (single) return send(200, single);
     if (
       !/\/(ocirepositories|gitrepositories|kustomizations|helmreleases|helmcharts|receivers|deployments|statefulsets|daemonsets|replicasets|jobs|pods|events)$/.test(
         path,
       )
     )
-      return send(404, status(404, 'not found'));
+      return send(404, statusObject(404, 'not found'));
     const all = [...objects.values()].filter((object) => collections(object).includes(path));
     const begin = Number(url.searchParams.get('continue') ?? 0);
     const items = all.slice(begin, begin + pageSize).map(({ kind: _kind, apiVersion: _version, ...rest }) => rest);
@@ -169,7 +169,7 @@ export interface KubernetesDouble {
 }
 
 /** A Kubernetes Status object. */
-export function status(code: number, message: string): Record<string, unknown> {
+export function statusObject(code: number, message: string): Record<string, unknown> {
   return { kind: 'Status', apiVersion: 'v1', status: 'Failure', message, code };
 }
 
