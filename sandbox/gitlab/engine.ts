@@ -1,0 +1,305 @@
+import { completed, decide } from './composite.ts';
+import { environmentSettings, addJob, announceJob, createPipeline, recalculate } from './pipelines.ts';
+import type { Made, PipelineRequest } from './pipelines.ts';
+import { pipelineVariables, settingsVariables } from './ci-variables.ts';
+import { isOutdated, moveDeployment } from './environments.ts';
+import { runJob } from './run-job.ts';
+import type { JobEnd } from './run-job.ts';
+import type { Pipeline, Row, State, User } from './state.ts';
+import type { VariableFields } from './handle.ts';
+
+/** Runs pipelines: decides which jobs may start, one at a time per resource group, and starts them. */
+export interface Engine {
+  /** Makes a pipeline and starts it. */
+  create(request: PipelineRequest): Promise<Made>;
+  /** Looks at a pipeline again after something about it has changed. */
+  process(pipeline: Pipeline): void;
+  play(row: Row, user: User, variables: readonly VariableFields[]): void;
+  /** A copy of an ended job, started anew; the old one is `retried`. */
+  retry(row: Row, user: User): Row;
+  cancel(row: Row): void;
+  cancelPipeline(pipeline: Pipeline): void;
+  retryPipeline(pipeline: Pipeline, user: User): void;
+  /** Adds work that pipelines may come from, for `idle`. */
+  track<T>(work: Promise<T>): Promise<T>;
+  idle(): Promise<void>;
+  stop(): Promise<void>;
+  /** Called when a pipeline has ended. */
+  onEnd(listener: (pipeline: Pipeline) => void): void;
+}
+
+const slots = 4;
+const active: ReadonlySet<string> = new Set(['created', 'pending', 'running', 'waiting_for_resource', 'canceling']);
+
+/** Is there CI work left that will go on by itself? */
+function busy(pipeline: Pipeline): boolean {
+  const jobs = pipeline.rows.filter((row) => row.kind === 'job' && !row.retried);
+  if (jobs.some((row) => active.has(row.status) && row.status !== 'created')) return true;
+  // `created` jobs behind a manual one wait for a person.
+  return jobs.some((row) => row.status === 'created') && !jobs.some((row) => row.status === 'manual');
+}
+
+/** Starts the engine of one GitLab. */
+export function createEngine(state: State): Engine {
+  const works = new Set<Promise<unknown>>();
+  const waiters = new Set<() => void>();
+  const running = new Map<Row, Promise<void>>();
+  const endListeners = new Set<(pipeline: Pipeline) => void>();
+  const holders = new Map<string, Row>();
+  let stopped = false;
+
+  const wake = () => {
+    if (works.size > 0 || running.size > 0 || [...state.pipelines.values()].some(busy)) return;
+    for (const waiter of waiters) waiter();
+    waiters.clear();
+  };
+
+  const track = <T>(work: Promise<T>): Promise<T> => {
+    works.add(work);
+    const done = () => {
+      works.delete(work);
+      wake();
+    };
+    work.then(done, done);
+    return work;
+  };
+
+  const move = (row: Row, status: string, reason: string | null = null) => {
+    row.status = status;
+    row.failureReason = reason;
+    if (status === 'pending') row.queuedAt ??= state.time();
+    if (status === 'running') row.startedAt = state.time();
+    if (completed.has(status)) row.finishedAt = state.time();
+    if (
+      status === 'skipped' ||
+      status === 'canceled' ||
+      status === 'success' ||
+      status === 'failed' ||
+      status === 'running'
+    ) {
+      moveDeployment(state, row, status);
+    }
+    announceJob(state, row);
+  };
+
+  const groupKey = (row: Row) =>
+    row.job?.resourceGroup ? `${row.pipeline.project.id}:${row.job.resourceGroup}` : null;
+
+  const release = (row: Row) => {
+    const key = groupKey(row);
+    if (!key || holders.get(key) !== row) return;
+    holders.delete(key);
+    const mode = row.pipeline.project.resourceModes.get(row.job?.resourceGroup ?? '') ?? 'unordered';
+    const waiting = [...state.rows.values()].filter(
+      (each) => each.status === 'waiting_for_resource' && groupKey(each) === key,
+    );
+    const ordered = mode.startsWith('newest') ? waiting.toReversed() : waiting;
+    if (ordered[0]) enqueue(ordered[0]);
+  };
+
+  const enqueue = (row: Row) => {
+    const key = groupKey(row);
+    if (key && holders.has(key) && holders.get(key) !== row) {
+      if (row.status !== 'waiting_for_resource') move(row, 'waiting_for_resource');
+      return;
+    }
+    if (key) holders.set(key, row);
+    if (isOutdated(row)) {
+      move(row, 'failed', 'failed_outdated_deployment_job');
+      release(row);
+    } else move(row, 'pending');
+  };
+
+  const startPending = () => {
+    if (stopped) return;
+    for (const row of state.rows.values()) {
+      if (running.size >= slots) return;
+      if (row.kind !== 'job' || row.status !== 'pending' || running.has(row)) continue;
+      const work = start(row).finally(() => {
+        running.delete(row);
+        process(row.pipeline);
+        startPending();
+        wake();
+      });
+      running.set(row, work);
+    }
+  };
+
+  const start = async (row: Row): Promise<void> => {
+    const part = row.job;
+    if (!part) return;
+    move(row, 'running');
+    part.alive = true;
+    recalculate(state, row.pipeline);
+    let end: JobEnd;
+    try {
+      const { pipeline } = row;
+      end = await runJob(state, row, part, {
+        predefined: await pipelineVariables(state, pipeline),
+        dotenv: Object.assign({}, ...producersOf(row).map((producer) => producer.job?.dotenv ?? {})) as Record<
+          string,
+          string
+        >,
+        settings: [
+          ...settingsVariables(state, pipeline.project, {
+            protectedRef: pipeline.protectedRef,
+            environment: part.environment,
+          }),
+          ...pipeline.variables,
+        ],
+        producers: producersOf(row),
+      });
+    } catch (error) {
+      state.log(`job ${row.id}: ${error instanceof Error ? error.stack : String(error)}`);
+      end = { status: 'failed', exitCode: null, failureReason: 'runner_system_failure' };
+    }
+    part.alive = false;
+    part.exitCode = end.exitCode;
+    const allowed = part.spec.allowFailure;
+    if (typeof allowed === 'object' && end.exitCode !== null) {
+      row.allowFailure = [allowed.exit_codes].flat().includes(end.exitCode);
+    }
+    const settings = environmentSettings(part.spec);
+    if (settings?.action === 'stop' && end.status === 'success') {
+      const environment = row.pipeline.project.environments.find((each) => each.name === part.environment);
+      if (environment) environment.state = 'stopped';
+    }
+    move(row, end.status, end.failureReason);
+    release(row);
+  };
+
+  const process = (pipeline: Pipeline) => {
+    if (stopped) return;
+    const latest = pipeline.rows.filter((row) => !row.retried && row.kind === 'job');
+    let changed = true;
+    while (changed) {
+      changed = false;
+      for (const row of latest) {
+        if (row.status !== 'created' || !row.job) continue;
+        const { needs, when } = row.job.spec;
+        const before = needs
+          ? latest.filter((other) =>
+              needs.some((need) => need.job === other.name || need.job === other.job?.spec.baseName),
+            )
+          : latest.filter((other) => other.stageIndex < row.stageIndex);
+        const decision = decide(when, before, needs !== null);
+        if (decision === null) continue;
+        changed = true;
+        if (decision === 'run') enqueue(row);
+        else move(row, decision === 'skip' ? 'skipped' : 'manual');
+      }
+    }
+    const ended = recalculate(state, pipeline) && completed.has(pipeline.status);
+    startPending();
+    if (ended) for (const listener of endListeners) listener(pipeline);
+    wake();
+  };
+
+  const cancel = (row: Row) => {
+    if (row.status === 'running') {
+      move(row, 'canceling');
+      row.job?.cancel?.();
+    } else if (!completed.has(row.status)) {
+      move(row, 'canceled');
+      release(row);
+    }
+  };
+
+  const cancelPipeline = (pipeline: Pipeline) => {
+    for (const row of pipeline.rows)
+      if (!row.retried && !completed.has(row.status) && row.status !== 'canceling') cancel(row);
+    process(pipeline);
+  };
+
+  /** "Auto-cancel redundant pipelines": older ones of the ref, unless a job that must not be interrupted has begun. */
+  const cancelRedundant = (pipeline: Pipeline) => {
+    for (const older of pipeline.project.pipelines) {
+      if (older === pipeline || older.ref !== pipeline.ref || older.id > pipeline.id || completed.has(older.status))
+        continue;
+      if (older.source === 'external' || older.sha === pipeline.sha) continue;
+      const fixed = older.rows.some(
+        (row) => row.kind === 'job' && row.startedAt !== null && row.job?.spec.data['interruptible'] !== true,
+      );
+      if (!fixed) cancelPipeline(older);
+    }
+  };
+
+  return {
+    async create(request) {
+      const made = await track(createPipeline(state, request));
+      if (made.pipeline) {
+        if (request.source === 'push' || request.source === 'merge_request_event') cancelRedundant(made.pipeline);
+        process(made.pipeline);
+      }
+      return made;
+    },
+    process,
+    play(row, _user, variables) {
+      if (row.job) row.job.variables = variables;
+      enqueue(row);
+      requeueSkipped(row, (each) => (each.status = 'created'));
+      process(row.pipeline);
+    },
+    retry(row, user) {
+      const part = row.job;
+      if (!part) throw new Error('only jobs can be retried');
+      row.retried = true;
+      const known = { ...(part.environment ? { CI_ENVIRONMENT_NAME: part.environment } : {}) };
+      const copy = addJob(state, row.pipeline, part.spec, row.stageIndex, known, user);
+      if (copy.job) {
+        copy.job.resourceGroup = part.resourceGroup;
+        copy.job.variables = part.variables;
+      }
+      requeueSkipped(copy, (each) => (each.status = 'created'));
+      enqueue(copy);
+      process(row.pipeline);
+      return copy;
+    },
+    cancel(row) {
+      cancel(row);
+      process(row.pipeline);
+    },
+    cancelPipeline,
+    retryPipeline(pipeline, user) {
+      for (const row of pipeline.rows.filter((each) => each.kind === 'job' && !each.retried)) {
+        if (row.status === 'failed' || row.status === 'canceled') this.retry(row, user);
+      }
+    },
+    track,
+    async idle() {
+      await new Promise<void>((resolve) => {
+        waiters.add(resolve);
+        wake();
+      });
+    },
+    async stop() {
+      stopped = true;
+      for (const row of running.keys()) row.job?.cancel?.();
+      await Promise.allSettled(running.values());
+    },
+    onEnd(listener) {
+      endListeners.add(listener);
+    },
+  };
+}
+
+/** Jobs behind a retried or played one that had been skipped wait again. */
+function requeueSkipped(row: Row, reset: (row: Row) => void): void {
+  for (const other of row.pipeline.rows) {
+    if (other.retried || other.kind !== 'job' || other.status !== 'skipped') continue;
+    if (other.stageIndex > row.stageIndex || other.job?.spec.needs?.some((need) => need.job === row.name)) reset(other);
+  }
+}
+
+/** Jobs whose artifacts and dotenv reports a job gets. */
+function producersOf(row: Row): readonly Row[] {
+  const spec = row.job?.spec;
+  const latest = row.pipeline.rows.filter((each) => !each.retried && each.kind === 'job');
+  const { needs } = spec ?? {};
+  const dependencies = spec?.data['dependencies'];
+  const named = (other: Row, name: string) => other.name === name || other.job?.spec.baseName === name;
+  if (Array.isArray(dependencies))
+    return latest.filter((other) => dependencies.some((name) => named(other, String(name))));
+  if (needs) return latest.filter((other) => needs.some((need) => need.artifacts && named(other, need.job)));
+  return latest.filter((other) => other.stageIndex < row.stageIndex);
+}

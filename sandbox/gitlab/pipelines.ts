@@ -1,0 +1,231 @@
+import { jobToken } from './tokens.ts';
+import { evaluate } from './ci-config.ts';
+import { expand, pipelineVariables, settingsVariables } from './ci-variables.ts';
+import type { Values } from './ci-variables.ts';
+import { composite } from './composite.ts';
+import { ensureEnvironment, openDeployment } from './environments.ts';
+import { protection } from './access.ts';
+import { git, zeros } from './repositories.ts';
+import type { VariableFields } from './handle.ts';
+import type { JobSpec, MergeRequest, Pipeline, Project, Row, State, User } from './state.ts';
+
+/** What a pipeline is made for. */
+export interface PipelineRequest {
+  readonly project: Project;
+  readonly sha: string;
+  /** Branch or tag name, or `refs/merge-requests/N/head`. */
+  readonly ref: string;
+  readonly tag?: boolean;
+  readonly beforeSha?: string;
+  readonly source: string;
+  readonly user: User;
+  readonly mergeRequest?: MergeRequest | null;
+  readonly variables?: readonly VariableFields[];
+  /** What `rules:changes` compares with; null: everything counts as changed. */
+  readonly changesBase?: string | null;
+}
+
+/** A pipeline without rows. */
+export function newPipeline(state: State, request: PipelineRequest): Pipeline {
+  const now = state.time();
+  return {
+    id: state.next('pipeline'),
+    iid: state.next(`pipeline:${request.project.id}`),
+    project: request.project,
+    sha: request.sha,
+    ref: request.ref,
+    tag: request.tag ?? false,
+    beforeSha: request.beforeSha ?? zeros,
+    source: request.source,
+    user: request.user,
+    createdAt: now,
+    visibleAt: state.clock.now() + (request.source === 'push' || request.mergeRequest ? (state.faults.lagMs ?? 0) : 0),
+    protectedRef: !request.mergeRequest && protection(request.project, request.ref) !== undefined,
+    mergeRequest: request.mergeRequest ?? null,
+    variables: request.variables ?? [],
+    rows: [],
+    status: 'created',
+    updatedAt: now,
+    startedAt: null,
+    finishedAt: null,
+    yamlErrors: null,
+    archived: false,
+  };
+}
+
+/** Shows a pipeline from now on. */
+export async function addPipeline(state: State, pipeline: Pipeline): Promise<void> {
+  await git(state, pipeline.project.repository, ['update-ref', `refs/pipelines/${pipeline.id}`, pipeline.sha]);
+  pipeline.project.pipelines.push(pipeline);
+  state.pipelines.set(pipeline.id, pipeline);
+  const request =
+    pipeline.mergeRequest ??
+    pipeline.project.mergeRequests.find(
+      (each) =>
+        each.state === 'opened' &&
+        each.sourceBranch === pipeline.ref &&
+        each.sha === pipeline.sha &&
+        !each.headPipeline,
+    );
+  if (request && request.sha === pipeline.sha && (pipeline.mergeRequest || !request.headPipeline?.mergeRequest))
+    request.headPipeline = pipeline;
+}
+
+/** Announces a pipeline's state. */
+export function announce(state: State, pipeline: Pipeline): void {
+  const { id, sha, ref, source, status } = pipeline;
+  state.emit({ type: 'pipeline', project: pipeline.project.path, id, sha, ref, source, status });
+}
+
+/** Takes the status of its rows. Answers whether it changed. */
+export function recalculate(state: State, pipeline: Pipeline): boolean {
+  const status = composite(pipeline.rows.filter((row) => !row.retried));
+  if (status === pipeline.status) return false;
+  pipeline.status = status;
+  pipeline.updatedAt = state.time();
+  if (status === 'running' && !pipeline.startedAt) pipeline.startedAt = state.time();
+  const ended = ['success', 'failed', 'canceled', 'skipped'].includes(status);
+  pipeline.finishedAt = ended ? state.time() : null;
+  announce(state, pipeline);
+  return true;
+}
+
+/** The outcome of asking for a pipeline. */
+export type Made =
+  | { readonly pipeline: Pipeline }
+  /** Nothing to run: GitLab makes none. */
+  | { readonly pipeline: null; readonly reason: string };
+
+/** Reads the project's CI file at the commit and makes the pipeline with its jobs (none of them started). */
+export async function createPipeline(state: State, request: PipelineRequest): Promise<Made> {
+  const pipeline = newPipeline(state, request);
+  const predefined = await pipelineVariables(state, pipeline);
+  const { protectedRef } = pipeline;
+  const known: Values = { ...predefined };
+  for (const variable of [
+    ...settingsVariables(state, request.project, { protectedRef, environment: null }),
+    ...pipeline.variables,
+  ]) {
+    if (!variable.file) known[variable.key] = variable.value;
+  }
+  const evaluation = await evaluate(state, {
+    project: request.project,
+    sha: request.sha,
+    changesBase: request.changesBase ?? null,
+    mergeRequest: pipeline.mergeRequest !== null,
+    values: known,
+  });
+  if (evaluation.outcome === 'nothing') return { pipeline: null, reason: evaluation.reason };
+  if (evaluation.outcome === 'error') {
+    pipeline.yamlErrors = evaluation.message;
+    pipeline.status = 'failed';
+    pipeline.finishedAt = state.time();
+    await addPipeline(state, pipeline);
+    announce(state, pipeline);
+    return { pipeline };
+  }
+  const specs = evaluation.jobs.toSorted(
+    (a, b) => evaluation.stages.indexOf(a.stage) - evaluation.stages.indexOf(b.stage),
+  );
+  for (const spec of specs) addJob(state, pipeline, spec, evaluation.stages.indexOf(spec.stage), known);
+  await addPipeline(state, pipeline);
+  announce(state, pipeline);
+  return { pipeline };
+}
+
+/** Adds a job (again, for a retry) in state `created`. */
+export function addJob(
+  state: State,
+  pipeline: Pipeline,
+  spec: JobSpec,
+  stageIndex: number,
+  known: Values,
+  user?: User,
+): Row {
+  const id = state.next('row');
+  const yaml: Values = {};
+  for (const [key, value] of Object.entries({
+    ...spec.globals,
+    ...(spec.data['variables'] as Record<string, unknown> | undefined),
+  })) {
+    yaml[key] = String(typeof value === 'object' && value !== null && 'value' in value ? value.value : value);
+  }
+  const own: Values = { ...known, CI_JOB_NAME: spec.name, CI_JOB_STAGE: spec.stage };
+  const lookup: Values = { ...own, ...yaml, ...spec.matrix };
+  const deep = (text: string) => expand(expand(text, lookup), lookup);
+  const settings = environmentSettings(spec);
+  const name = settings ? deep(settings.name) : null;
+  const row: Row = {
+    id,
+    kind: 'job',
+    pipeline,
+    name: spec.name,
+    stage: spec.stage,
+    stageIndex,
+    user: user ?? pipeline.user,
+    createdAt: state.time(),
+    status: 'created',
+    description: null,
+    targetUrl: null,
+    coverage: null,
+    allowFailure: spec.allowFailure === true,
+    startedAt: null,
+    finishedAt: null,
+    queuedAt: null,
+    retried: false,
+    failureReason: null,
+    job: {
+      spec,
+      token: jobToken(state, id, pipeline.project.id, (user ?? pipeline.user).id),
+      alive: false,
+      environment: name === '' ? null : name,
+      resourceGroup: typeof spec.data['resource_group'] === 'string' ? deep(spec.data['resource_group']) : null,
+      exitCode: null,
+      log: () => '',
+      raw: () => '',
+      artifacts: null,
+      dotenv: {},
+      cancel: null,
+      variables: [],
+    },
+  };
+  pipeline.rows.push(row);
+  state.rows.set(id, row);
+  if (row.job?.environment && settings) {
+    const environment = ensureEnvironment(state, pipeline.project, row.job.environment, {
+      tier: settings.deployment_tier,
+      externalUrl: settings.url === undefined ? undefined : deep(settings.url),
+    });
+    if ((settings.action ?? 'start') === 'start') openDeployment(state, row, environment);
+  }
+  return row;
+}
+
+/** `environment:` of a job. */
+export function environmentSettings(
+  spec: JobSpec,
+): {
+  readonly name: string;
+  readonly url?: string;
+  readonly action?: string;
+  readonly deployment_tier?: string;
+} | null {
+  const value = spec.data['environment'];
+  if (typeof value === 'string') return { name: value };
+  return typeof value === 'object' && value !== null && 'name' in value ? (value as { name: string }) : null;
+}
+
+/** Announces a job's state. */
+export function announceJob(state: State, row: Row): void {
+  const { id, pipeline, name, stage, status } = row;
+  state.emit({
+    type: 'job',
+    project: pipeline.project.path,
+    id,
+    pipeline: pipeline.id,
+    name,
+    stage,
+    status,
+    exitCode: row.job?.exitCode ?? null,
+  });
+}
