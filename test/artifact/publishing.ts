@@ -1,0 +1,106 @@
+import { dirname } from 'node:path';
+import { tmpdir } from 'node:os';
+import { binaryPath } from '../../scripts/binaries.mjs';
+import { startRegistry, type RegistryOptions, type RegistryServer } from '../../sandbox/registry/server.ts';
+import { publish, type Published, type PublishInput } from '../../src/artifact/publish.ts';
+import { parseConfig } from '../../src/config/parse.ts';
+import { allPairs, ledgerRepository } from '../../src/config/pair.ts';
+import { systemClock } from '../../src/systems/clock-system.ts';
+import { localFiles } from '../../src/systems/files-local.ts';
+import { openRepository } from '../../src/systems/git-local.ts';
+import { fetchHttp } from '../../src/systems/http-fetch.ts';
+import { connectKustomize } from '../../src/systems/kustomize-cli.ts';
+import { runProcesses } from '../../src/systems/process-run.ts';
+import type { RegistryCredential } from '../../src/systems/registry-credentials.ts';
+import { connectRegistry } from '../../src/systems/registry-http.ts';
+import { gitFolder, type GitFolder } from '../doubles/git-folder.ts';
+
+/** PATH with the real oras and kustomize. */
+export const toolPath = [...['oras', 'kustomize'].map((name) => dirname(binaryPath(name))), process.env['PATH']].join(
+  ':',
+);
+
+/** A delivery repository, a registry, and `publish` between them. */
+export interface Publishing extends AsyncDisposable {
+  readonly git: GitFolder;
+  readonly registry: RegistryServer;
+  /** Commits files on main; answers the commit. */
+  commit(files: Parameters<GitFolder['commit']>[1], options?: Parameters<GitFolder['commit']>[2]): Promise<string>;
+  publish(
+    sha: string,
+    more?: Partial<PublishInput> & { readonly config?: string; readonly now?: number },
+  ): Promise<Published>;
+  readonly notices: string[];
+  /** Clock of the runs, milliseconds; default the machine's. */
+}
+
+export const config = `version: 1
+environments:
+  staging: {clusters: [{name: staging, agent: "shop/agents:staging"}]}
+  production: {promote_from: staging, clusters: [{name: prod, agent: "shop/agents:prod"}]}
+apps:
+  podinfo: {project: shop/podinfo}
+  web: {project: shop/web}
+`;
+
+export async function publishing(
+  options: RegistryOptions & { readonly credentials?: (host: string) => readonly RegistryCredential[] } = {},
+): Promise<Publishing> {
+  const registry = await startRegistry(options);
+  const git = await gitFolder();
+  const folder = await git.bare('delivery.git');
+  const processes = runProcesses({ ...process.env, PATH: toolPath });
+  const files = localFiles(git.path, tmpdir());
+  const clock = { ...systemClock(), sleep: async () => {} };
+  const http = fetchHttp();
+  const notices: string[] = [];
+  return {
+    git,
+    registry,
+    notices,
+    commit: (content, more) => git.commit('delivery.git', content, more),
+    async publish(sha, more = {}) {
+      const base = `${registry.host}/shop/delivery`;
+      const parsed = parseConfig(more.config ?? config, 'sluice.yaml');
+      const items = allPairs(parsed, base).flatMap((pair) => pair.artifacts.map((artifact) => ({ pair, artifact })));
+      const repository = await openRepository({ folder, processes });
+      const credentials = options.credentials?.(registry.host) ?? [];
+      const systems = {
+        git: repository,
+        registry: more.layoutFolder ? null : connectRegistry({ http, processes, files, clock, credentials }),
+        kustomize: connectKustomize({ processes }),
+        files,
+        clock: more.now === undefined ? clock : { ...clock, now: () => more.now ?? 0 },
+      };
+      return publish(systems, {
+        items,
+        project: 'shop/delivery',
+        branch: 'main',
+        sha,
+        source: 'https://gitlab.example.com/shop/delivery',
+        ledgerRepository: ledgerRepository(base),
+        dryRun: false,
+        layoutFolder: null,
+        override: null,
+        deployFreeze: false,
+        limits: { files: 1000, bytes: 1e8 },
+        parallel: 4,
+        notice: (text) => notices.push(text),
+        ...more,
+      });
+    },
+    async [Symbol.asyncDispose]() {
+      await registry.stop();
+      await git[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** A kustomize overlay of a small app. */
+export function overlay(app: string, environment: string, tag = '1.0.0'): Record<string, string> {
+  return {
+    [`apps/${app}/base/kustomization.yaml`]: 'resources: [deployment.yaml]\n',
+    [`apps/${app}/base/deployment.yaml`]: `apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: ${app}}\nspec:\n  template:\n    spec: {containers: [{name: app, image: registry.example.com/${app}}]}\n`,
+    [`apps/${app}/${environment}/kustomization.yaml`]: `resources: [../base]\nimages:\n- {name: registry.example.com/${app}, newTag: ${tag}}\n`,
+  };
+}
