@@ -12,7 +12,8 @@ import type { Planned, Work } from './work.ts';
  */
 export function assemble(work: Work): ManifestChange {
   const files = new Map<string, Planned[]>();
-  for (const planned of work.planned) files.set(planned.file, [...(files.get(planned.file) ?? []), planned]);
+  for (const planned of withoutRepeated(work.planned))
+    files.set(planned.file, [...(files.get(planned.file) ?? []), planned]);
   const changes: FileChange[] = [];
   const targets: Target[] = [];
   for (const [path, all] of files) {
@@ -40,6 +41,21 @@ export function assemble(work: Work): ManifestChange {
     }
   }
   return { files: changes, targets, notTaken: work.notTaken };
+}
+
+/** A list entry that is reached twice (by an alias) gets its missing key once. */
+function withoutRepeated(planned: readonly Planned[]): readonly Planned[] {
+  const added = new Map<unknown, Set<string>>();
+  return planned.filter(({ how }) => {
+    if (!('write' in how) || how.write.type === 'set') return true;
+    const holder = how.write.map;
+    const key = how.write.type === 'add' ? `${how.write.key}=${how.write.after}` : `remove ${how.write.path}`;
+    const known = added.get(holder) ?? new Set();
+    added.set(holder, known);
+    if (known.has(key)) return false;
+    known.add(key);
+    return true;
+  });
 }
 
 /** An added key changes the file even where its value is empty. */

@@ -18,7 +18,7 @@ import { readPairs, setPair } from './target/pairs.ts';
 import { findMarked, findSetters } from './target/setter.ts';
 import { findInText } from './target/template.ts';
 import { findWorkloads } from './target/workload.ts';
-import { plannedWrites } from './work.ts';
+import { pinned, plannedWrites } from './work.ts';
 import type { Planned, Work } from './work.ts';
 
 /** Strongest first: the order of precedence in `update`. */
@@ -43,10 +43,9 @@ interface Candidate {
 }
 
 /** Plans one image change over all files. Faults `target_missing`, `encrypted`, `edit_refused`, and those of named files. */
-export function planImage(work: Work, asked: ImageChange): void {
-  const change = work.input.pin === 'digest' && asked.digest !== undefined ? withoutTag(asked) : asked;
+export function planImage(work: Work, change: ImageChange): void {
   const explicit = work.input.targets.filter((target) => target.image === change.name);
-  for (const target of explicit) planExplicit(work, target, asked);
+  for (const target of explicit) planExplicit(work, target, change);
   const passed: NotTaken[] = [];
   const candidates: Candidate[] = [];
   const texts: Planned[] = [];
@@ -67,14 +66,14 @@ export function planImage(work: Work, asked: ImageChange): void {
     explicit.length > 0 ? 'path' : strength.find((kind) => matching.some(({ slot }) => slot.kind === kind));
   const written = new Set<unknown>();
   let taken = explicit.length > 0 || texts.length > 0;
-  let refused: Candidate | null = null;
+  let refused: Fault | null = null;
   const ordered = matching.toSorted(
     (one, other) => strength.indexOf(one.slot.kind) - strength.indexOf(other.slot.kind),
   );
   for (const candidate of ordered) {
     const { manifest, slot, writes } = candidate;
     if (typeof writes === 'string') {
-      refused ??= candidate;
+      refused ??= new Fault('edit_refused', `${slot.path}: ${writes}`, { place: manifest.place(slot.offset) });
       passed.push(notTaken(manifest, slot, 'refused', writes));
       continue;
     }
@@ -94,11 +93,7 @@ export function planImage(work: Work, asked: ImageChange): void {
   work.planned.push(...texts);
   work.notTaken.push(...passed);
   if (taken) return;
-  if (refused) {
-    throw new Fault('edit_refused', `${refused.slot.path}: ${String(refused.writes)}`, {
-      place: refused.manifest.place(refused.slot.offset),
-    });
-  }
+  if (refused) throw refused;
   throw missingImage(work, change, passed);
 }
 
@@ -121,7 +116,12 @@ function lookInto(work: Work, path: string, change: ImageChange, look: Look): vo
       pass('unparsable', opened.fault.message);
       return;
     case 'encrypted':
-      if (!opened.text.includes(change.name)) return;
+      if (
+        !(opened.file
+          ? candidatesOf(work, opened.file, change, look.policies).length > 0
+          : opened.text.includes(change.name))
+      )
+        return;
       if (named) throw new Fault('encrypted', opened.reason, { place: { file: path } });
       pass('encrypted', opened.reason);
       return;
@@ -130,7 +130,7 @@ function lookInto(work: Work, path: string, change: ImageChange, look: Look): vo
         pass('template', 'the file is a template; name it to have it patched as text');
         return;
       }
-      const match = findInText(path, opened.text, change);
+      const match = findInText(path, opened.text, change, pinned(work, change));
       if (match) look.texts.push(textTarget(work, path, change, 'text', match.before, match.after, match.edit));
       return;
     }
@@ -138,7 +138,7 @@ function lookInto(work: Work, path: string, change: ImageChange, look: Look): vo
       for (const pair of readPairs(opened.text)) {
         const image = readImage(pair.value);
         if (image?.name !== change.name) continue;
-        const after = referenceText(change, image);
+        const after = referenceText(pinned(work, change), image);
         const edit = setPair(pair, after, work.place(path, pair.start));
         look.texts.push(textTarget(work, path, change, pair.key, pair.value, after, edit));
       }
@@ -147,7 +147,7 @@ function lookInto(work: Work, path: string, change: ImageChange, look: Look): vo
       const line = readLine(opened.text);
       const image = line ? readImage(line.value) : null;
       if (!line || image?.name !== change.name) return;
-      const after = referenceText(change, image);
+      const after = referenceText(pinned(work, change), image);
       look.texts.push(
         textTarget(work, path, change, '/', line.value, after, setLine(line, after, work.place(path, line.start))),
       );
@@ -194,9 +194,10 @@ function candidatesOf(
     ])
     .flatMap((slot) => {
       const weak = slot.kind === 'chart' && slot.names[0] !== change.name;
-      if (slot.names.includes(change.name)) return [{ manifest, slot, writes: slot.write(change), weak }];
+      const given = slot.keepsTag ? change : pinned(work, change);
+      if (slot.names.includes(change.name)) return [{ manifest, slot, writes: slot.write(given), weak }];
       if (change.newName === undefined || slot.names[0] !== change.newName) return [];
-      const writes = slot.write(change);
+      const writes = slot.write(given);
       const done =
         typeof writes !== 'string' && writes.every((write) => write.type === 'set' && write.before === write.after);
       return done ? [{ manifest, slot, writes, weak }] : [];
@@ -227,11 +228,6 @@ function mentions(content: Uint8Array, change: ImageChange): boolean {
 
 function holds(content: Uint8Array, text: string): boolean {
   return Buffer.from(content.buffer, content.byteOffset, content.byteLength).includes(text);
-}
-
-function withoutTag(change: ImageChange): ImageChange {
-  const { tag: _, ...rest } = change;
-  return rest;
 }
 
 function notTaken(manifest: ManifestFile, slot: ImageSlot, reason: NotTaken['reason'], message: string): NotTaken {

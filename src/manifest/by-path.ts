@@ -8,12 +8,12 @@ import type { Edit } from './change.ts';
 import { heldBy, resolve, textOf } from './document.ts';
 import type { ManifestDocument, ManifestFile } from './document.ts';
 import { follow, formatPath, isDocument, parsePath } from './path.ts';
-import type { Spot, Step } from './path.ts';
+import type { Spot } from './path.ts';
 import { labelOf, referenceText } from './slot.ts';
 import type { Write } from './slot.ts';
 import { readLine, setLine } from './target/line.ts';
 import { readPairs, setPair } from './target/pairs.ts';
-import { plannedWrites } from './work.ts';
+import { pinned, plannedWrites } from './work.ts';
 import type { Planned, Work } from './work.ts';
 
 /** Where a path leads in one file. */
@@ -22,7 +22,6 @@ type Found =
       readonly type: 'manifest';
       readonly file: ManifestFile;
       readonly document: ManifestDocument;
-      readonly steps: readonly Step[];
       readonly spot: Spot;
     }
   | {
@@ -84,10 +83,13 @@ function findInManifest(file: ManifestFile, text: string, selector: string | nul
   const steps = parsePath(text);
   const documents =
     selector === null ? file.documents : file.documents.filter((document) => isDocument(document, selector));
+  if (documents.length === 0) {
+    throw new Fault('target_missing', `the file has no document ${selector}`, { place: { file: file.path } });
+  }
   const found = documents.flatMap((document) => {
     const spot = document.root === null ? null : follow(document, steps);
     if (typeof spot === 'string') return refuse(`${text}: ${spot}`);
-    return spot ? [{ type: 'manifest' as const, file, document, steps, spot }] : [];
+    return spot ? [{ type: 'manifest' as const, file, document, spot }] : [];
   });
   if (found.length > 1) {
     const names = found.map(
@@ -113,8 +115,8 @@ export function planValue(
   return true;
 }
 
-function spotWrite({ document, steps, spot }: Found & { type: 'manifest' }, after: string): Write {
-  const { node, pair, aliases, merges } = spot;
+function spotWrite({ document, spot }: Found & { type: 'manifest' }, after: string): Write {
+  const { node, pair, aliases, merges, steps } = spot;
   const before = textOf(resolve(document, node));
   return { type: 'set', document, node, pair, aliases, merges, path: labelOf(document, steps), before, after };
 }
@@ -145,7 +147,7 @@ export function planExplicit(work: Work, target: ExplicitTarget, change: ImageCh
   }
   if (target.keys === null) {
     const before = found.type === 'text' ? found.before : textOf(resolve(found.document, found.spot.node));
-    const after = wholeValue(target.value, change, before);
+    const after = wholeValue(target.value, target.value === 'reference' ? pinned(work, change) : change, before);
     if (after === null) return;
     if (found.type === 'text') work.planned.push(plannedText(work, target.file, change.name, found, after));
     else
@@ -171,7 +173,7 @@ function wholeValue(value: ExplicitTarget['value'], change: ImageChange, before:
       return change.newName ?? null;
     case 'tag':
       return change.tag ?? null;
-    case 'digest':
+    default:
       return change.digest ?? null;
   }
 }
@@ -179,7 +181,7 @@ function wholeValue(value: ExplicitTarget['value'], change: ImageChange, before:
 function keyWrites(
   keys: NonNullable<ExplicitTarget['keys']>,
   change: ImageChange,
-  { document, steps, file, spot }: Found & { type: 'manifest' },
+  { document, file, spot }: Found & { type: 'manifest' },
   map: Parameters<typeof heldBy>[1],
 ): readonly Write[] {
   const text = (key: string | undefined): string =>
@@ -187,7 +189,7 @@ function keyWrites(
   const writes: Write[] = [];
   const put = (key: string, after: string): void => {
     const held = heldBy(document, map, key);
-    const path = labelOf(document, [...steps, { type: 'key', key }]);
+    const path = labelOf(document, [...spot.steps, { type: 'key', key }]);
     const beside = [keys.tag, keys.repository, keys.registry].flatMap((each) =>
       each === undefined ? [] : (heldBy(document, map, each)?.pair ?? []),
     )[0];
@@ -206,7 +208,7 @@ function keyWrites(
       });
     } else if (beside) writes.push({ type: 'add', document, map, beside, key, path, before: '', after });
     else {
-      throw new Fault('target_missing', `${formatPath(steps)} has none of the keys that the target names`, {
+      throw new Fault('target_missing', `${formatPath(spot.steps)} has none of the keys that the target names`, {
         place: file.place(map.range?.[0] ?? 0),
       });
     }

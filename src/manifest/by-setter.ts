@@ -1,4 +1,4 @@
-import { readImage } from '../app/image.ts';
+import { parseImage, readImage } from '../app/image.ts';
 import { Fault } from '../fault.ts';
 import { isDocument } from './path.ts';
 import { isManifestPath } from './open.ts';
@@ -23,6 +23,7 @@ export function parseSetterFlag(text: string): SetterChange {
  * `target_missing` where no marker names the policy (or part), `image_reference`, and those of the files.
  */
 export function planSetter(work: Work, setter: SetterChange): void {
+  if (setter.part === null) parseImage(setter.value);
   const seen = new Set<string>();
   let taken = 0;
   for (const [path, content] of work.input.files) {

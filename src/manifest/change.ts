@@ -33,6 +33,7 @@ export type NotTakenReason =
   | 'unparsable'
   | 'other-image'
   | 'other-environment'
+  | 'missing'
   | 'unchanged'
   | 'refused';
 

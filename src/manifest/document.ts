@@ -52,7 +52,7 @@ export function parseText(path: string, text: string): ManifestFile {
       place: place(error.pos[0]),
     });
   }
-  for (const document of composed) refuseDuplicateKeys(document.contents as Node | null, place);
+  for (const document of composed) refuseDuplicateKeys(document.contents, place);
   return { path, text, place, documents: composed.map((document, index) => describe(document, index)) };
 }
 

@@ -12,23 +12,17 @@ type AnyPair = Pair<Node, Node | null>;
 
 /** The edits of one write. Fault `edit_refused` where the value's form does not allow it. */
 export function editsOf(file: ManifestFile, write: Write): readonly Edit[] {
-  switch (write.type) {
-    case 'set':
-      return setValue(file, write);
-    case 'add':
-      return [addKey(file, write)];
-    case 'remove':
-      return [removeKey(file, write)];
-  }
+  if (write.type === 'set') return [setValue(file, write)];
+  return [write.type === 'add' ? addKey(file, write) : removeKey(file, write)];
 }
 
 function refuse(file: ManifestFile, offset: number, path: string, problem: string, hint?: string): never {
   throw new Fault('edit_refused', `${path}: ${problem}`, { place: file.place(offset), hint });
 }
 
-function setValue(file: ManifestFile, write: Write & { type: 'set' }): readonly Edit[] {
+function setValue(file: ManifestFile, write: Write & { type: 'set' }): Edit {
   const node = resolve(write.document, write.node);
-  if (!node) return [fillEmpty(file, write, write.pair)];
+  if (!node) return fillEmpty(file, write, write.pair);
   const start = node.range?.[0] ?? 0;
   if (!isScalar(node)) return refuse(file, start, write.path, 'a map or list stands here, not a value');
   if (node.tag) {
@@ -44,10 +38,10 @@ function setValue(file: ManifestFile, write: Write & { type: 'set' }): readonly 
   if (style === null)
     return refuse(file, start, write.path, 'the value is a block scalar (| or >)', 'Write it on one line first.');
   const source = node.srcToken && 'source' in node.srcToken ? node.srcToken.source : undefined;
-  if (style === 'plain' && (source ?? '') === '') return [fillEmpty(file, write, write.pair)];
+  if (style === 'plain' && (source ?? '') === '') return fillEmpty(file, write, write.pair);
   const end = node.range?.[1] ?? start;
   const old: OldScalar = { style, text: write.before, flow: inFlow(file, start) };
-  return [{ start, end, text: scalarText(file, write.after, old) }];
+  return { start, end, text: scalarText(file, write.after, old) };
 }
 
 function scalarText(file: ManifestFile, value: string, old: OldScalar): string {

@@ -11,7 +11,7 @@ import { decodeText } from './text.ts';
 export type Opened =
   | { readonly type: 'manifest'; readonly file: ManifestFile }
   | { readonly type: 'pairs' | 'line' | 'template'; readonly text: string }
-  | { readonly type: 'encrypted'; readonly text: string; readonly reason: string }
+  | { readonly type: 'encrypted'; readonly text: string; readonly reason: string; readonly file?: ManifestFile }
   | { readonly type: 'unparsable'; readonly fault: Fault };
 
 /** Does discovery look into the file? Others are taken only by path. */
@@ -24,7 +24,7 @@ export function openFile(path: string, content: Uint8Array): Opened {
   try {
     const text = decodeText(path, content);
     if (!isManifestPath(path)) {
-      if (/\.tpl$/.test(path)) return { type: 'template', text };
+      if (path.endsWith('.tpl')) return { type: 'template', text };
       const reason = encryptionOfText(text);
       if (reason !== null) return { type: 'encrypted', text, reason };
       if (/\.(?:env|properties)$|(?:^|\/)\.env/.test(path) || isPairs(text)) return { type: 'pairs', text };
@@ -54,7 +54,7 @@ function openManifest(path: string, text: string): Opened {
   }
   if (text.includes('{{') && file.documents.some(({ root }) => hasTemplate(root))) return { type: 'template', text };
   const reason = encryptionOf(file);
-  return reason === null ? { type: 'manifest', file } : { type: 'encrypted', text, reason };
+  return reason === null ? { type: 'manifest', file } : { type: 'encrypted', text, reason, file };
 }
 
 /** `{{ … }}` outside quotes reads as a map whose key is a map: no YAML that people write has that. */

@@ -88,11 +88,13 @@ export interface Spot {
   readonly aliases: readonly Alias[];
   /** Maps whose `<<` the path went through. */
   readonly merges: readonly YAMLMap[];
+  /** The steps taken, list items by position or by what was asked. */
+  readonly steps: readonly Step[];
 }
 
 /** Follows the steps from the root; null where they lead nowhere, or a message where a step is ambiguous. */
 export function follow(document: ManifestDocument, steps: readonly Step[]): Spot | null | string {
-  let spot: Spot = { node: document.root, pair: null, map: null, aliases: [], merges: [] };
+  let spot: Spot = { node: document.root, pair: null, map: null, aliases: [], merges: [], steps: [] };
   for (const step of steps) {
     const at = resolve(document, spot.node);
     const aliases = at === spot.node ? spot.aliases : [...spot.aliases, spot.node as Alias];
@@ -100,7 +102,7 @@ export function follow(document: ManifestDocument, steps: readonly Step[]): Spot
       const held = heldBy(document, at, step.key);
       if (!held) return null;
       const merges = held.merged ? [...spot.merges, at] : spot.merges;
-      spot = { node: held.node, pair: held.pair, map: held.map, aliases, merges };
+      spot = { node: held.node, pair: held.pair, map: held.map, aliases, merges, steps: [...spot.steps, step] };
     } else if (isSeq(at)) {
       const items = at.items as Node[];
       let index: number;
@@ -116,7 +118,8 @@ export function follow(document: ManifestDocument, steps: readonly Step[]): Spot
       else index = /^(?:0|[1-9]\d*)$/.test(step.key) ? Number(step.key) : -1;
       const item = items[index];
       if (!item) return null;
-      spot = { node: item, pair: null, map: null, aliases, merges: spot.merges };
+      const taken: Step = step.type === 'match' ? step : stepInto(items, index);
+      spot = { node: item, pair: null, map: null, aliases, merges: spot.merges, steps: [...spot.steps, taken] };
     } else return null;
   }
   return spot;

@@ -14,10 +14,15 @@ import type { PlanInput, Work } from './work.ts';
  */
 export function planManifestChange(input: PlanInput): ManifestChange {
   const work = startWork(input);
-  for (const change of input.images) planImage(work, change);
-  for (const setter of input.setters ?? []) planSetter(work, setter);
+  for (const change of distinct(input.images)) planImage(work, change);
+  for (const setter of distinct(input.setters ?? [])) planSetter(work, setter);
   planValues(work);
   return assemble(work);
+}
+
+/** The same flag given twice counts once. */
+function distinct<T>(changes: readonly T[]): readonly T[] {
+  return [...new Map(changes.map((change) => [JSON.stringify(change), change])).values()];
 }
 
 /** In `edit`, one path is looked up in all files and must stand in at least one; in `update`, each names its file. */
@@ -39,7 +44,7 @@ function planValues(work: Work): void {
       file: change.file,
       kind: 'path',
       image: null,
-      reason: 'other-image',
+      reason: 'missing',
       message: `${change.path} leads nowhere in this file`,
     });
   }

@@ -24,15 +24,21 @@ const older: readonly (readonly [Type, RegExp])[] = [
   ],
 ];
 
-/**
- * The type that a plain scalar would read as, under YAML 1.2 or, where that says string, 1.1: Kubernetes tools still
- * read by 1.1 (https://pkg.go.dev/gopkg.in/yaml.v3#readme-compatibility).
- */
-export function plainType(text: string): Type {
-  const found =
-    core.find(([, pattern]) => pattern.test(text)) ??
-    older.find(([, pattern]) => /[0-9a-zA-Z<=]/.test(text) && pattern.test(text));
-  return found ? found[0] : 'string';
+/** The type that a plain scalar reads as under YAML 1.2. */
+function coreType(text: string): Type {
+  return core.find(([, pattern]) => pattern.test(text))?.[0] ?? 'string';
+}
+
+/** The type under YAML 1.1, by which Kubernetes tools still read (https://pkg.go.dev/gopkg.in/yaml.v3#readme-compatibility). */
+function olderType(text: string): Type {
+  const type = coreType(text);
+  if (type !== 'string' || !/[0-9a-zA-Z<=]/.test(text)) return type;
+  return older.find(([, pattern]) => pattern.test(text))?.[0] ?? 'string';
+}
+
+/** Would a plain scalar read as a string by every reader? */
+export function readsAsString(text: string): boolean {
+  return olderType(text) === 'string';
 }
 
 /** Does the number, read and printed again, give the same text? `1.20`, `0755` and `1e3` do not. */
@@ -44,8 +50,9 @@ function printsBack(text: string): boolean {
 /** May `text` stand where it is written without quotes, as far as syntax goes? */
 function plainSyntax(text: string, flow: boolean): boolean {
   if (text === '' || text !== text.trim()) return false;
+  // oxlint-disable-next-line no-control-regex
   if (/[\u0000-\u001F\u007F-\u009F\u2028\u2029\uFEFF]/u.test(text)) return false;
-  if (/^[,[\]{}#&*!|>'"%@`]/.test(text) || /^[-?:](?:\s|$)/.test(text) || /^(?:---|\.\.\.)/.test(text)) return false;
+  if (/^[,[\]{}#&*!|>'"%@`]/.test(text) || /^[-?:](?:\s|$)|^:/.test(text) || /^(?:---|\.\.\.)/.test(text)) return false;
   if (/:(?:\s|$)|\s#/.test(text)) return false;
   return !flow || !(/[,[\]{}]/.test(text) || /^[-?:][,[\]{}]/.test(text));
 }
@@ -71,9 +78,9 @@ export function formatScalar(value: string, old: OldScalar, quote: Quote): strin
   if (old.style === 'double') return quoted(value, 'double');
   if (old.style === 'single') return quoted(value, 'single');
   if (!plainSyntax(value, old.flow)) return quoted(value, quote);
-  const type = plainType(value);
+  const type = olderType(value);
   if (type === 'string') return value;
-  const same = plainType(old.text) === type;
+  const same = olderType(old.text) === type && coreType(old.text) === coreType(value);
   if (same && (type === 'boolean' || type === 'timestamp' || (type === 'number' && printsBack(value)))) return value;
   return quoted(value, quote);
 }

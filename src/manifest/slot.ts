@@ -39,6 +39,8 @@ export interface ImageSlot {
   /** Its offset in the text. */
   readonly offset: number;
   readonly path: string;
+  /** A tag is written beside a digest even with `pin: digest`, because readers join the two or ignore the tag. */
+  readonly keepsTag?: true;
   /** What a change makes of it; a text says why it must be left alone. */
   write(change: ImageChange): readonly Write[] | string;
 }

@@ -86,6 +86,13 @@ export function startWork(input: PlanInput): Work {
   };
 }
 
+/** The change as a place holds it that has room for tag or digest only: with `pin: digest` the digest stands alone. */
+export function pinned(work: Work, change: ImageChange): ImageChange {
+  if (work.input.pin !== 'digest' || change.digest === undefined) return change;
+  const { tag: _, ...rest } = change;
+  return rest;
+}
+
 /** Planned changes of the writes of one slot. */
 export function plannedWrites(
   manifest: ManifestFile,

@@ -98,6 +98,7 @@ function partsSlot(document: ManifestDocument, visit: MapVisit): ImageSlot | nul
     names: [registry === '' ? whole.name : `${registry}/${whole.name}`],
     offset: offsetOf(map),
     path: labelOf(document, steps),
+    keepsTag: true,
     write: (change) => {
       const variable = [registry, tagKey && scalar(tagKey), digestKey && scalar(digestKey)].find(
         (text) => text && isVariable(text),

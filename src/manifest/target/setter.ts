@@ -1,4 +1,5 @@
-import { isMap, isScalar, isSeq } from 'yaml';
+import { isScalar, isSeq } from 'yaml';
+import type { ImageChange } from '../../app/change.ts';
 import { readImage } from '../../app/image.ts';
 import { heldBy, keyText, resolve, textOf } from '../document.ts';
 import type { ManifestDocument, ManifestFile, Node, Pair, YAMLMap } from '../document.ts';
@@ -90,7 +91,8 @@ function neighbours(document: ManifestDocument, map: YAMLMap): readonly string[]
   const registry = text('registry');
   const repository = text('repository') || text('repo');
   const joined = repository !== '' && registry !== '' ? `${registry}/${repository}` : repository;
-  return [text('newName'), joined, readImage(text('image'))?.name ?? '', text('name')];
+  const entry = ['newName', 'newTag', 'digest', 'tag'].some((key) => heldBy(document, map, key) !== null);
+  return [text('newName'), joined, readImage(text('image'))?.name ?? '', entry ? text('name') : ''];
 }
 
 /** Marked values as image slots. `policies` tells the names of each policy, gathered from all files. */
@@ -106,13 +108,14 @@ export function findSetters(
     names: marked.names.length > 0 ? marked.names : [...(policies.get(marked.policy) ?? [])],
     offset: offsetOf(marked.node),
     path: marked.path,
+    ...(marked.part !== 'image' && { keepsTag: true }),
     write: (change) => {
       if (isVariable(marked.text)) return `the value holds a variable: ${marked.text}`;
       const old = readImage(marked.text) ?? { name: change.name, tag: null, digest: null };
       const after = {
         image: referenceText(change, old),
         name: change.newName ?? marked.text,
-        tag: change.tag ?? (change.digest === undefined ? marked.text : undefined),
+        tag: tagText(change, marked.text),
         digest: change.digest ?? (change.tag === undefined ? marked.text : undefined),
       }[marked.part];
       if (after === undefined) {
@@ -122,6 +125,12 @@ export function findSetters(
       return [writeMarked(marked, after)];
     },
   }));
+}
+
+/** A tag that held a digest too (`1.2@sha256:…`) keeps that form. */
+function tagText(change: ImageChange, old: string): string | undefined {
+  if (change.tag === undefined) return change.digest === undefined ? old : undefined;
+  return old.includes('@') && change.digest !== undefined ? `${change.tag}@${change.digest}` : change.tag;
 }
 
 /** Sets a marked value. */

@@ -14,9 +14,9 @@ export interface TextMatch {
 
 /**
  * The one place where the text holds `NAME:tag` or `NAME@digest`; null where it holds none. Fault `edit_refused` where
- * there are several, or where the tag is template text.
+ * there are several. `given` is the change as it is written.
  */
-export function findInText(path: string, text: string, change: ImageChange): TextMatch | null {
+export function findInText(path: string, text: string, change: ImageChange, given: ImageChange): TextMatch | null {
   const name = change.name.replace(/[.*+?^${}()|[\]\\/-]/g, String.raw`\$&`);
   const pattern = new RegExp(
     String.raw`(?<![\w./:@-])${name}(?::[\w.-]+)?(?:@sha256:[0-9a-f]{64})?(?![\w/.@-]|:\S)`,
@@ -38,6 +38,6 @@ export function findInText(path: string, text: string, change: ImageChange): Tex
   }
   const image = readImage(first[0]);
   if (!image) return null;
-  const after = referenceText(change, image);
+  const after = referenceText(given, image);
   return { before: first[0], after, edit: { start: first.index, end: first.index + first[0].length, text: after } };
 }
