@@ -4,6 +4,7 @@ import type { Command, Flag } from './command.ts';
 
 import { editCommand } from './commands/edit.ts';
 import { notifyCommand } from './commands/notify.ts';
+import { publishCommand } from './commands/publish.ts';
 
 import { schemaCommand } from './commands/schema.ts';
 import { syncCommand } from './commands/sync.ts';
@@ -13,7 +14,14 @@ import { globalFlags, variableOf } from './settings/flags.ts';
 import type { Given } from './settings/values.ts';
 
 /** Every verb, in the order of the story. */
-export const commands: readonly Command[] = [editCommand, updateCommand, notifyCommand, syncCommand, schemaCommand];
+export const commands: readonly Command[] = [
+  editCommand,
+  updateCommand,
+  publishCommand,
+  notifyCommand,
+  syncCommand,
+  schemaCommand,
+];
 
 /** What the command line asks for: a command to run, or a text (help, version) to print. */
 export type Invocation =

@@ -4,7 +4,6 @@ import type { Publication, PublishOutcome } from '../../src/artifact/published.t
 import type { Config } from '../../src/config/config.ts';
 import { appOf, environmentOf, ledgerRepository, pairOf } from '../../src/config/pair.ts';
 import { Fault } from '../../src/fault.ts';
-import { ProcessFailure } from '../../src/systems/process.ts';
 import type { CommandResult } from '../command.ts';
 import type { Context } from '../context.ts';
 import { alignedTable } from '../output/table.ts';
@@ -96,15 +95,12 @@ function itemsOf(
 }
 
 async function branchOf(context: Context): Promise<string> {
-  try {
-    const { text } = await context.processes.run('git', ['symbolic-ref', '--short', 'HEAD'], {
-      cwd: context.files.folder,
-    });
-    return text.trim();
-  } catch (error) {
-    if (!(error instanceof ProcessFailure)) throw error;
-    throw new Fault('usage', 'the branch of the commit is not known', { hint: 'Pass --branch NAME.' });
-  }
+  const { text } = await context.processes.run('git', ['symbolic-ref', '--short', '--quiet', 'HEAD'], {
+    cwd: context.files.folder,
+    accept: [0, 1, 128],
+  });
+  if (text.trim() !== '') return text.trim();
+  throw new Fault('usage', 'the branch of the commit is not known', { hint: 'Pass --branch NAME.' });
 }
 
 /** Worst first. */

@@ -1,5 +1,12 @@
 import { posix } from 'node:path';
-import type { TreeEntry } from '../systems/git.ts';
+
+/** An entry of a commit's tree; git's modes: 120000 is a symlink, 160000 a submodule. */
+export interface GitEntry {
+  readonly path: string;
+  readonly mode: string;
+  readonly oid: string;
+  readonly size: number | null;
+}
 
 /** A file that may travel. */
 export interface Entry {
@@ -21,7 +28,7 @@ export interface Entries {
 export type LinkTargets = ReadonlyMap<string, string>;
 
 /** Symlinks in a tree, whose blobs must be read for `expandLinks`. */
-export function links(tree: readonly TreeEntry[]): readonly TreeEntry[] {
+export function links(tree: readonly GitEntry[]): readonly GitEntry[] {
   return tree.filter((entry) => entry.mode === '120000');
 }
 
@@ -29,7 +36,7 @@ export function links(tree: readonly TreeEntry[]): readonly TreeEntry[] {
  * Follows symlinks inside the repository, to files and folders, through other symlinks. Flux drops symlinks, so their
  * content travels in their place.
  */
-export function expandLinks(tree: readonly TreeEntry[], targets: LinkTargets): Entries {
+export function expandLinks(tree: readonly GitEntry[], targets: LinkTargets): Entries {
   const files = new Map<string, Entry>();
   const barred = new Map<string, string>();
   const linkAt = new Map<string, string>();
