@@ -12,7 +12,8 @@ const Ledger = z.object({
     z.object({
       app: z.string(),
       name: z.string(),
-      contentDigest: digest,
+      /** null: owed, never published yet. */
+      contentDigest: digest.nullable(),
       /** Manifest digest under the moving tag; null with `source: git`. */
       digest: digest.nullable(),
       /** The commit that the content was published from. */
@@ -41,7 +42,11 @@ export const ledgerFile = 'ledger.json';
 
 /** The ledger as JSON text with a fixed order. */
 export function encodeLedger(ledger: Ledger): string {
-  const artifacts = ledger.artifacts.toSorted((a, b) => compare(a.app, b.app) || compare(a.name, b.name));
+  const artifacts = ledger.artifacts
+    .toSorted((a, b) => compare(a.app, b.app) || compare(a.name, b.name))
+    .map(({ app, name, contentDigest, digest: of, commit: from, evaluated, roots }) => {
+      return { app, name, contentDigest, digest: of, commit: from, evaluated, roots };
+    });
   return `${JSON.stringify({ version: 1, environment: ledger.environment, commit: ledger.commit, artifacts }, null, 1)}\n`;
 }
 

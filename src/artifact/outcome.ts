@@ -71,25 +71,32 @@ export function exitOf(artifacts: readonly PublishedArtifact[]): ExitCode {
 /**
  * The ledger after a run: items that were decided count up to our commit; those held, refused or failed keep their old
  * entry, so that the next run answers for the same commits again. `before` is what stands now, others' entries stay.
+ * `since`: the last commit that was evaluated for an item.
  */
 export function nextLedger(
   before: Ledger | null,
   environment: string,
   sha: string,
-  outcomes: readonly { readonly item: Item; readonly outcome: Outcome }[],
+  outcomes: readonly { readonly item: Item; readonly outcome: Outcome; readonly since: string | null }[],
 ): Ledger {
   const entries = new Map(before?.artifacts.map((entry) => [`${entry.app}\n${entry.name}`, entry]));
-  for (const { item, outcome } of outcomes) {
-    if (!['pushed', 'unchanged'].includes(outcome.outcome) || outcome.contentDigest === null) continue;
-    entries.set(`${item.pair.app.name}\n${item.artifact.name}`, {
-      app: item.pair.app.name,
-      name: item.artifact.name,
-      contentDigest: outcome.contentDigest,
-      digest: item.pair.source === 'git' ? null : outcome.digest,
-      commit: outcome.commit,
-      evaluated: sha,
-      roots: [...item.artifact.roots],
-    });
+  for (const { item, outcome, since } of outcomes) {
+    const { app } = item.pair;
+    const { name, roots } = item.artifact;
+    const key = `${app.name}\n${name}`;
+    const of = { app: app.name, name, roots: [...roots] };
+    if (isDecided(outcome)) {
+      const { contentDigest, commit } = outcome;
+      const digest = item.pair.source === 'git' ? null : outcome.digest;
+      entries.set(key, { ...of, contentDigest, digest, commit, evaluated: sha });
+    } else if (!entries.has(key) && since !== null) {
+      entries.set(key, { ...of, contentDigest: null, digest: null, commit: since, evaluated: since });
+    }
   }
   return { version: 1, environment, commit: sha, artifacts: [...entries.values()] };
+}
+
+/** Is our commit's content what stands now? */
+export function isDecided(outcome: Outcome): boolean {
+  return ['pushed', 'unchanged'].includes(outcome.outcome);
 }

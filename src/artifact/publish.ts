@@ -10,10 +10,10 @@ import type { Registry } from '../systems/registry.ts';
 import { ancestryOf } from './ancestry.ts';
 import { evaluate, type Evaluated, type Item, type Limits } from './evaluate.ts';
 import { closedGate } from './gates.ts';
-import { entryOf, type Ledger } from './ledger.ts';
+import { encodeLedger, entryOf, type Ledger } from './ledger.ts';
 import { readLedger, writeLedger } from './ledger-store.ts';
 import { originsOf } from './origins.ts';
-import { exitOf, faultOutcome, nextLedger, publishedArtifact, type Outcome } from './outcome.ts';
+import { exitOf, faultOutcome, isDecided, nextLedger, publishedArtifact, type Outcome } from './outcome.ts';
 import { materialize, type BuildFolder } from './prove.ts';
 import type { Publication, PublishedArtifact, PublishedRange } from './published.ts';
 import { publishItem, type Run } from './publish-item.ts';
@@ -105,30 +105,35 @@ export async function publish(systems: PublishSystems, input: PublishInput): Pro
     },
   };
   const artifacts: PublishedArtifact[] = [];
-  const since: PublishedRange[] = [];
+  const environmentRanges: PublishedRange[] = [];
   const exits: ExitCode[] = [];
   for (const environment of gates.keys()) {
     const items = input.items.filter(({ pair }) => pair.environment.name === environment);
     const result = await publishEnvironment(git, run, environment, items, input);
-    since.push({ environment, since: result.since, until: sha });
+    environmentRanges.push({ environment, since: result.since, until: sha });
     exits.push(result.exit);
-    for (const { item, outcome } of result.outcomes) {
-      const claims = await ranges.claims(result.sinceOf(item));
+    for (const { item, outcome, since } of result.outcomes) {
+      const claims = await ranges.claims(since);
       const { origins, notes } = originsOf(claims, item.pair.app, environment);
       for (const note of notes) input.notice(note);
       artifacts.push(publishedArtifact(item, outcome, input.branch, origins));
     }
   }
   if (artifacts.length === 0) throw new Fault('selection_empty', `commit ${sha.slice(0, 12)} holds none of these apps`);
-  const publication = { project: input.project, branch: input.branch, commit: sha, ranges: since, artifacts };
+  const publication = {
+    project: input.project,
+    branch: input.branch,
+    commit: sha,
+    ranges: environmentRanges,
+    artifacts,
+  };
   return { publication, exit: worstExit([exitOf(artifacts), ...exits]) };
 }
 
 interface EnvironmentResult {
-  readonly outcomes: readonly { readonly item: Item; readonly outcome: Outcome }[];
+  readonly outcomes: readonly { readonly item: Item; readonly outcome: Outcome; readonly since: string | null }[];
   /** The ledger's commit before. */
   readonly since: string | null;
-  readonly sinceOf: (item: Item) => string | null;
   readonly exit: ExitCode;
 }
 
@@ -147,14 +152,14 @@ async function publishEnvironment(
     try {
       const reading = await readLedger(registry, repository, environment, signal);
       ledger = reading.ledger;
-      if (reading.state !== 'read')
-        input.notice(`the ledger of ${environment} is ${reading.state}: the registry’s tags are read`);
+      if (reading.state === 'damaged')
+        input.notice(`the ledger of ${environment} is damaged: it is rebuilt from the tags`);
     } catch (error) {
       signal?.throwIfAborted();
       if (!(error instanceof Fault)) throw error;
       const outcome = (item: Item) => faultOutcome(error, sha, [item.pair.tag], undefined);
-      const outcomes = items.map((item) => ({ item, outcome: outcome(item) }));
-      return { outcomes, since: null, sinceOf: () => null, exit: error.exit };
+      const outcomes = items.map((item) => ({ item, outcome: outcome(item), since: null }));
+      return { outcomes, since: null, exit: error.exit };
     }
   }
   if (!registry && items.some(({ pair }) => pair.source === 'git')) {
@@ -173,14 +178,17 @@ async function publishEnvironment(
   });
   const outcomes = await pMap(
     present,
-    async (item: Evaluated) => ({ item, outcome: await publishItem(run, item, entry(item), sinceOf(item)) }),
+    async (item: Evaluated) => {
+      const since = sinceOf(item);
+      return { item, since, outcome: await publishItem(run, item, entry(item), since) };
+    },
     { concurrency: input.parallel, ...(signal ? { signal } : {}) },
   );
   const exit =
     registry && repository !== null && !run.dryRun && outcomes.length > 0
       ? await recordLedger(run, repository, environment, ledger, outcomes)
       : 0;
-  return { outcomes, since: ledger?.commit ?? null, sinceOf, exit };
+  return { outcomes, since: ledger?.commit ?? null, exit };
 }
 
 /** Without a registry no ledger is kept: the commit's first parent stands for what was before. */
@@ -213,11 +221,11 @@ async function recordLedger(
   outcomes: EnvironmentResult['outcomes'],
 ): Promise<ExitCode> {
   const { snapshot, registry, signal } = run;
-  if (!registry || outcomes.every(({ outcome }) => outcome.outcome === 'superseded')) return 0;
+  if (!registry || !outcomes.some(({ outcome }) => isDecided(outcome))) return 0;
   const { sha, committedAt } = snapshot.commit;
   try {
     const next = nextLedger(read, environment, sha, outcomes);
-    if (read && JSON.stringify(read) === JSON.stringify(next)) return 0;
+    if (read && encodeLedger(read) === encodeLedger(next)) return 0;
     const reading = await readLedger(registry, repository, environment, signal);
     const stands = reading.ledger;
     if (stands && (await run.ancestry.relation(stands.commit)) === 'behind') return 0;
