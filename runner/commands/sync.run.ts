@@ -44,7 +44,8 @@ export async function syncPublished(
   request: SyncRequest,
   publication: Publication,
 ): Promise<CommandResult> {
-  const { config, place, repository } = request;
+  const { config, repository } = request;
+  const place = { ...request.place, branch: publication.branch };
   const targets = targetsOf(publication, config, request);
   const delivery = { ...place, urls: await deliveryUrls(context, place.project) };
   const lineage = lineageIn(repository, place.commit, (commit) => parseClaim(commit));
@@ -85,7 +86,8 @@ export async function syncPublished(
   };
 }
 
-async function readRequest(context: Context): Promise<SyncRequest> {
+/** Flags, job and checkout. Faults: `config_*`, `unknown_*`, `commit_missing`, `usage`. */
+export async function readRequest(context: Context): Promise<SyncRequest> {
   const { values, job, files } = context;
   const config = await context.config();
   const given = values.list('environment');
