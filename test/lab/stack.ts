@@ -59,9 +59,22 @@ export const portCount = 11;
 
 /**
  * Starts a stack; the programs must be built. First ends what a killed run left behind. Rejects with the name and the
- * log's tail of a program that did not come up; nothing runs then. However the process ends, its programs end too.
+ * log's tail of the first program that did not come up; nothing runs then. Where another program takes one of the free
+ * ports first, it begins again. However the process ends, its programs end too.
  */
 export async function startStack(options: StackOptions): Promise<LabStack> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await startOnce(options);
+    } catch (error) {
+      const clash = error instanceof Error && error.message.includes('address already in use');
+      if (!clash || options.ports || attempt === 3) throw error;
+      options.log?.('a port was taken meanwhile: starting again');
+    }
+  }
+}
+
+async function startOnce(options: StackOptions): Promise<LabStack> {
   const log = options.log ?? (() => {});
   const began = performance.now();
   const times: Record<string, number> = {};
@@ -71,7 +84,7 @@ export async function startStack(options: StackOptions): Promise<LabStack> {
   };
   const run = beginRun({ folder: options.folder, log });
   const stop = () => run.stop(['kube-apiserver', 'etcd']);
-  try {
+  const setUp = async (): Promise<LabStack> => {
     const [client = 0, peer = 0, api = 0, registryPort = 0, artifacts = 0, events = 0, receiver = 0, ...health] =
       options.ports ?? (await freePorts(portCount));
     const reviews = await startTokenReviews();
@@ -110,6 +123,9 @@ export async function startStack(options: StackOptions): Promise<LabStack> {
       memory: run.children.memory,
       stop,
     };
+  };
+  try {
+    return await Promise.race([setUp(), run.children.failed.then((error) => Promise.reject(error))]);
   } catch (error) {
     await stop();
     throw error;
