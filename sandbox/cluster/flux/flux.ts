@@ -1,8 +1,11 @@
 import type { ControllerName } from '../handle.ts';
-import { fields, status, text } from '../store/object.ts';
+import { reconcileHelmRelease } from '../helm/helm-release.ts';
+import { resolveHelmChart, resolveHelmRepository } from '../helm/source-helm.ts';
+import { fields, spec, status, text } from '../store/object.ts';
 import type { Change } from '../store/store.ts';
 import { type Controller, createController, type Reconcile } from './controller.ts';
-import { consumersOf, reconcileKustomization } from './kustomization.ts';
+import { chartConsumersOf, consumersOf } from './consumers.ts';
+import { reconcileKustomization } from './kustomization.ts';
 import { reconcileReceiver } from './receiver.ts';
 import { reconcileSource, requestedAt } from './source.ts';
 import { resolveGit } from './source-git.ts';
@@ -22,13 +25,25 @@ export type Duties = Readonly<Record<string, { readonly by: ControllerName; read
 
 /** Flux's controllers' kinds. */
 export function fluxDuties(world: World): Duties {
+  /** A HelmRepository of type oci is only an address: nothing is done and no status written. */
+  const exceptOci =
+    (reconcile: Reconcile): Reconcile =>
+    async (key, signal) =>
+      spec(world.store.find(key.resource, key.namespace, key.name) ?? nothing)['type'] === 'oci'
+        ? null
+        : reconcile(key, signal);
   return {
     OCIRepository: { by: 'source-controller', reconcile: reconcileSource(world, resolveOci) },
+    HelmRepository: { by: 'source-controller', reconcile: exceptOci(reconcileSource(world, resolveHelmRepository)) },
+    HelmChart: { by: 'source-controller', reconcile: reconcileSource(world, resolveHelmChart) },
+    HelmRelease: { by: 'helm-controller', reconcile: reconcileHelmRelease(world) },
     GitRepository: { by: 'source-controller', reconcile: reconcileSource(world, resolveGit) },
     Receiver: { by: 'notification-controller', reconcile: reconcileReceiver(world) },
     Kustomization: { by: 'kustomize-controller', reconcile: reconcileKustomization(world) },
   };
 }
+
+const nothing = { apiVersion: '', kind: '', metadata: { name: '' } };
 
 /** Would a controller take this change as work? As controller-runtime's predicates: spec, deletion, a new request. */
 function isWork({ type, object, before }: Change): boolean {
@@ -68,7 +83,7 @@ export function startControllers(world: World, duties: Duties): Controllers {
     if (!resource.group.startsWith('source.') || change.type === 'DELETED') return;
     const revision = revisionOf(object);
     if (revision === '' || revision === revisionOf(before)) return;
-    for (const key of consumersOf(world, object, revision)) enqueue(key);
+    for (const key of [...consumersOf(world, object, revision), ...chartConsumersOf(world, object)]) enqueue(key);
   });
   return {
     get,

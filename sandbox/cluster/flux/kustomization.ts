@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { cp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ClusterObject } from '../handle.ts';
-import { at, fields, list, number, spec, status, text } from '../store/object.ts';
+import { at, fields, list, spec, status, text } from '../store/object.ts';
 import { ApplyError, applyObjects, inventoryEntry, type InventoryEntry, prune } from './apply.ts';
 import { BuildError, buildManifests } from './build.ts';
 import { goDuration, milliseconds } from './duration.ts';
@@ -11,7 +11,7 @@ import { upsertHistory } from './history.ts';
 import { addFinalizer, dropFinalizer, requestedAt } from './source.ts';
 import { conditionOf, draftStatus, type StatusDraft } from './status.ts';
 import { type Awaited, waitForHealth } from './wait.ts';
-import { emit, type Key, keyOf, kindOf, type World } from './world.ts';
+import { emit, type Key, kindOf, type World } from './world.ts';
 
 /** A run that failed: reason and message of Ready=False. */
 class RunFailure extends Error {
@@ -276,19 +276,4 @@ export function reconcileKustomization(world: World) {
           : retry;
     }
   };
-}
-
-/** The Kustomizations to look at when a source's artifact has a new revision. */
-export function consumersOf(world: World, source: ClusterObject, revision: string): readonly Key[] {
-  const resource = kindOf(world.store, 'Kustomization');
-  return world.store
-    .list(resource)
-    .filter((object) => {
-      const found = findSource(world, object, spec(object)['sourceRef']);
-      if (!found || found.kind !== source.kind || found.metadata.uid !== source.metadata.uid) return false;
-      const isDone =
-        conditionOf(object, 'Ready')?.status === 'True' && status(object)['lastAttemptedRevision'] === revision;
-      return !isDone || number(status(object)['observedGeneration'], -1) !== object.metadata.generation;
-    })
-    .map((object) => keyOf(resource, object));
 }

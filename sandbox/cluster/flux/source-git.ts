@@ -123,7 +123,13 @@ async function checkout(
 export const resolveGit: Resolve = async (world, object, signal) => {
   const remote = openRemote(world, object, signal);
   const home = await world.makeFolder('list');
-  const picked = await pickRef(remote, object, home).finally(async () => rm(home, { recursive: true, force: true }));
+  const picked = await (async () => {
+    try {
+      return await pickRef(remote, object, home);
+    } finally {
+      await rm(home, { recursive: true, force: true });
+    }
+  })();
   const revisionOf = (sha: string) => (picked.name === '' ? `sha1:${sha}` : `${picked.name}@sha1:${sha}`);
   const isStanding = at(object, 'status', 'artifact', 'revision') === revisionOf(picked.sha);
   const clone = isStanding ? null : await checkout(world, object, remote, picked.ref);
