@@ -1,3 +1,4 @@
+import type { AppChange } from '../../src/app/change.ts';
 import { environmentOf } from '../../src/config/pair.ts';
 import type { Delivery } from '../../src/delivery/commit.ts';
 import { deliverByPush } from '../../src/delivery/deliver.ts';
@@ -26,12 +27,13 @@ export async function run(context: Context): Promise<CommandResult> {
   await using clone = await git.clone(place.url, branch, context.signal);
   const work: Workplace = {
     clone,
+    cache: new Map(),
     clock: context.clock,
     deadline: context.deadline,
     signal: context.signal,
     note: (text) => reporter.info(text),
   };
-  const ways = await waysOf(context, work, order.config, change.environments);
+  const ways = await waysOf(context, work, order.config, change);
   const deliveries: Delivery[] = [];
   if (ways.push.length > 0) deliveries.push(await deliverByPush({ ...order, environments: ways.push }, work));
   if (ways.requests.length > 0) throw new Fault('not_supported', 'merge requests are not supported yet');
@@ -49,12 +51,13 @@ async function waysOf(
   context: Context,
   work: Workplace,
   config: ReturnType<typeof orderOf>['config'],
-  environments: readonly string[],
+  { app, environments }: AppChange,
 ): Promise<{ readonly push: readonly string[]; readonly requests: readonly string[] }> {
   const mode = context.values.string('mode');
   if (mode === 'push') return { push: environments, requests: [] };
   if (mode === 'merge-request') return { push: [], requests: environments };
-  const tip = await openTip(work.clone, await work.clone.head(), new Map(), work.signal);
+  const tip = await openTip(work.clone, await work.clone.head(), work.cache, work.signal);
+  await tip.prefetch([`apps/${app}`], ['sluice.yaml']);
   const settings = await config(tip);
   const way = Map.groupBy(environments, (name) => environmentOf(settings, name).changes);
   return { push: way.get('push') ?? [], requests: way.get('merge-request') ?? [] };

@@ -2,9 +2,9 @@ import { Fault } from '../fault.ts';
 import { backoff } from './backoff.ts';
 import type { Delivery, DeliveryOutcome } from './commit.ts';
 import type { Order, Workplace } from './order.ts';
-import { openPast } from './past.ts';
+import { openPast, type Standing } from './past.ts';
 import { prepare, type Prepared } from './prepare.ts';
-import { type BlobCache, openTip } from './tip.ts';
+import { openTip } from './tip.ts';
 
 /**
  * Delivers an order by one commit on the clone's branch. Where others push first, everything is computed again on the
@@ -12,8 +12,7 @@ import { type BlobCache, openTip } from './tip.ts';
  * `prepare`, of `order.verified` and of the push.
  */
 export async function deliverByPush(order: Order, work: Workplace): Promise<Delivery> {
-  const { clone, clock, deadline, signal } = work;
-  const cache: BlobCache = new Map();
+  const { clone, cache, clock, deadline, signal } = work;
   const past = openPast(clone, signal);
   const known = new Set<string>();
   let landed = 0;
@@ -22,15 +21,15 @@ export async function deliverByPush(order: Order, work: Workplace): Promise<Deli
     const head = await clone.head();
     const prepared = await prepare(await openTip(clone, head, cache, signal), past, order);
     if (attempts === 1) for (const note of prepared.notes) work.note(note);
-    const result = (outcome: DeliveryOutcome, sha: string | null): Delivery =>
-      deliveryOf(order, clone.branch, prepared, outcome, sha, attempts - 1);
+    const result = (outcome: DeliveryOutcome, stands: Standing | null): Delivery =>
+      deliveryOf(order, clone.branch, prepared, outcome, stands, attempts - 1);
     if (prepared.pairs.length === 0) return result('superseded', await past.standing(askedPairs(order)));
     if (prepared.plan.files.size === 0) return result('unchanged', await past.standing(namesOf(prepared)));
     await order.verified();
     if (order.dryRun) return result('planned', null);
     const sha = await clone.commit(head, prepared.plan.files, prepared.message);
     if ((await clone.push(sha, clone.branch, { signal })) === 'pushed') {
-      return { ...result('pushed', sha), attempts };
+      return { ...result('pushed', { sha, origins: order.origin ? [order.origin] : [] }), attempts };
     }
     const attemptMs = clock.now() - started;
     const next = await clone.refresh(signal);
@@ -52,17 +51,14 @@ function deliveryOf(
   branch: string,
   prepared: Prepared,
   outcome: DeliveryOutcome,
-  sha: string | null,
+  stands: Standing | null,
   attempts: number,
 ): Delivery {
   return {
     outcome,
     apps: order.changes.map((change) => change.app),
     environments: order.environments,
-    commit:
-      sha === null
-        ? null
-        : { project: order.project, branch, sha, mergeRequest: null, origins: order.origin ? [order.origin] : [] },
+    commit: stands && { project: order.project, branch, ...stands, mergeRequest: null },
     manifest: prepared.plan.manifest,
     diff: prepared.plan.diff,
     skipped: prepared.skipped,

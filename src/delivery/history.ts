@@ -50,11 +50,15 @@ export function standingCommit(claims: readonly CommitClaim[], app: string, envi
 
 /**
  * How far back the history must be known: a newer pipeline's commit cannot be older than this pipeline's creation
- * (milliseconds since the epoch; null: not known). Answers seconds since the epoch, null for "all of it", or
- * 'enough' where the tip is older than that already.
+ * (milliseconds since the epoch; null: not known). `known` is the history at hand, where a commit without parents may be
+ * the edge of a shallow clone. Answers seconds since the epoch, null for "all of it", or 'enough' where all edges are
+ * older than that already.
  */
-export function depthNeeded(pipelineCreatedAt: number | null, tipCommittedAt: number): number | null | 'enough' {
+export function depthNeeded(
+  pipelineCreatedAt: number | null,
+  known: readonly Pick<CommitInfo, 'parents' | 'committedAt'>[],
+): number | null | 'enough' {
   if (pipelineCreatedAt === null) return null;
   const since = Math.floor(pipelineCreatedAt / 1000) - SKEW;
-  return tipCommittedAt < since ? 'enough' : since;
+  return known.some((commit) => commit.parents.length === 0 && commit.committedAt >= since) ? since : 'enough';
 }

@@ -30,6 +30,9 @@ const NOTHING: EditPlan = { manifest: { files: [], targets: [], notTaken: [] }, 
  * `readScopes` and `planEdits`.
  */
 export async function prepare(tip: Tip, past: Past, order: Order): Promise<Prepared> {
+  // Most apps live at their default path: so configuration and manifests mostly come in one batch.
+  const usual = order.changes.map((change) => `apps/${change.app}`);
+  await tip.prefetch(usual, ['sluice.yaml']);
   const config = await order.config(tip);
   const asked = pairsOf(config, order);
   const held = asked.filter((pair) => pair.hold !== null);

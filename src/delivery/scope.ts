@@ -60,6 +60,7 @@ export async function readScopes(
   change: { readonly images: readonly ImageChange[]; readonly values: readonly ValueChange[] },
 ): Promise<ReadonlyMap<string, Scope>> {
   const pairs = config.environments.map((environment) => pairOf(config, app.name, environment.name));
+  await tip.prefetch([app.path, ...pairs.flatMap((pair) => pair.artifacts.flatMap((artifact) => artifact.roots))]);
   const { reached, texts } = await reachAll(tip, pairs);
   const others = new Map<string, string>();
   for (const [environment, found] of reached) {

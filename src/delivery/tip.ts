@@ -7,6 +7,8 @@ import type { TreeEntry } from '../systems/git.ts';
 /** The files of one commit of the delivery repository; contents come on demand, each round in one batch. */
 export interface Tip extends Tree {
   readonly sha: string;
+  /** Fetches the manifests below folders (at most a few hundred) in one batch, since they will most likely be read. */
+  prefetch(folders: readonly string[], files?: readonly string[]): Promise<void>;
   /** Content by path; Fault `file_missing` where a path is no file. A symlink gives that of the file it leads to. */
   read(paths: Iterable<string>): Promise<ReadonlyMap<string, Uint8Array>>;
   /** The path that a symlink finally names (inside the repository), else the path itself; null where it leads nowhere. */
@@ -17,6 +19,8 @@ export interface Tip extends Tree {
 export type BlobCache = Map<string, Uint8Array>;
 
 const MOST_LINKS = 20;
+/** Files that one prefetch brings at most: beyond, only what is really reached is fetched. */
+const MOST_FILES = 300;
 
 /** Opens a commit that the clone has. */
 export async function openTip(clone: DeliveryClone, sha: string, cache: BlobCache, signal?: AbortSignal): Promise<Tip> {
@@ -62,6 +66,14 @@ export async function openTip(clone: DeliveryClone, sha: string, cache: BlobCach
     isDirectory: (path) => folders.has(path),
     below: (folder) => folders.get(folder) ?? [],
     follow,
+    async prefetch(below, files = []) {
+      const manifests = below
+        .flatMap((folder) => folders.get(folder) ?? [])
+        .filter((path) => /\.(ya?ml|json)$/.test(path));
+      const wanted = [...files, ...(manifests.length > MOST_FILES ? [] : manifests)];
+      const found = wanted.flatMap((path) => entries.get(path) ?? []);
+      await load(found.filter((entry) => entry.mode !== '160000'));
+    },
     async read(paths) {
       const wanted: [string, TreeEntry][] = [];
       for (const path of paths) {

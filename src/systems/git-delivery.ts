@@ -123,7 +123,8 @@ async function cloned(
     async deepen(since, abort) {
       if ((await locally(['rev-parse', '--is-shallow-repository'])).text.trim() !== 'true') return;
       const depth = since === null ? '--unshallow' : `--shallow-since=${Math.floor(since)}`;
-      await transport([...fetch, '--filter=tree:0', depth, 'origin', `refs/heads/${branch}`], abort);
+      // Not the branch: what came to it meanwhile would be fetched without trees and then count as known.
+      await transport([...fetch, '--filter=tree:0', depth, 'origin', head], abort);
     },
     async fetchBlobs(oids, abort) {
       const missing = filtered ? [...new Set(oids)].filter((oid) => !fetched.has(oid)) : [];

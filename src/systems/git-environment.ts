@@ -29,7 +29,7 @@ const HARMLESS: readonly GitSetting[] = [
 ];
 
 /**
- * Environment of a git call: no system and user configuration, no questions, replaced objects and grafts ignored, and
+ * Environment of a git call: no system and user configuration, no questions, replaced objects ignored, and
  * only `protocols` allowed for transport (none by default). Credentials belong in `settings`, which never show in argv.
  */
 export function gitEnvironment(
@@ -47,7 +47,6 @@ export function gitEnvironment(
     GIT_CONFIG_GLOBAL: '/dev/null',
     GIT_ATTR_NOSYSTEM: '1',
     GIT_NO_REPLACE_OBJECTS: '1',
-    GIT_GRAFT_FILE: '/dev/null',
     GIT_OPTIONAL_LOCKS: '0',
     GIT_LITERAL_PATHSPECS: '1',
     GIT_ALLOW_PROTOCOL: protocols.length === 0 ? 'none' : protocols.join(':'),

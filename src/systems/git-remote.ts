@@ -22,7 +22,7 @@ export interface DeliveryClone extends AsyncDisposable {
   head(): Promise<string>;
   /** Fetches the branch again, with what came since; answers its new tip. */
   refresh(signal?: AbortSignal): Promise<string>;
-  /** Fetches history (commits without trees) back to `since` (seconds since the epoch), or all of it for null. */
+  /** Fetches the tip's history (commits without trees) back to `since` (seconds since the epoch), or all of it for null. */
   deepen(since: number | null, signal?: AbortSignal): Promise<void>;
   /** Fetches missing blobs in one batch. */
   fetchBlobs(oids: readonly string[], signal?: AbortSignal): Promise<void>;

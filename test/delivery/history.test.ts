@@ -86,9 +86,12 @@ describe('what stands', () => {
 });
 
 test('history is needed back to the pipeline’s creation less an hour', () => {
-  expect(depthNeeded(null, 5)).toBeNull();
-  expect(depthNeeded(10_000_000, 10_000)).toBe(6_400);
-  expect(depthNeeded(10_000_000, 6_399)).toBe('enough');
+  const edge = (committedAt: number) => ({ parents: [], committedAt });
+  const inner = { parents: ['x'], committedAt: 20_000 };
+  expect(depthNeeded(null, [edge(5)])).toBeNull();
+  expect(depthNeeded(10_000_000, [edge(10_000)])).toBe(6_400);
+  expect(depthNeeded(10_000_000, [inner, edge(6_399)])).toBe('enough');
+  expect(depthNeeded(10_000_000, [inner, edge(6_399), edge(6_400)])).toBe(6_400);
 });
 
 test('the wait grows with losses and with what landed, and has an end', () => {

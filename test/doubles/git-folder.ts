@@ -73,7 +73,7 @@ export async function gitFolder(): Promise<GitFolder> {
       if (parent !== '') await run(folder, ['read-tree', parent], index);
       for (const [file, content] of Object.entries(files)) {
         if (content === null) {
-          await run(folder, ['update-index', '--force-remove', '--', file], index);
+          await run(folder, ['update-index', '--index-info'], index, `0 ${'0'.repeat(40)}\t${file}\n`);
           continue;
         }
         const oid = await run(folder, ['hash-object', '-w', '--stdin'], {}, content);
