@@ -108,20 +108,16 @@ export function connectCluster(connection: ClusterConnection): Cluster {
   };
 }
 
+/** One kubeconfig of all texts: of equal names the first wins, as kubectl merges them. */
 function load(kubeconfig: string | readonly string[]): KubeConfig {
   const config = new KubeConfig();
-  const texts = typeof kubeconfig === 'string' ? [kubeconfig] : kubeconfig;
-  for (const [index, text] of texts.entries()) {
+  for (const text of typeof kubeconfig === 'string' ? [kubeconfig] : kubeconfig) {
     try {
-      if (index === 0) config.loadFromString(text);
-      else {
-        const more = new KubeConfig();
-        more.loadFromString(text);
-        const has = new Set(config.getContexts().map((context) => context.name));
-        for (const context of more.getContexts())
-          if (has.has(context.name)) more.contexts.splice(more.contexts.indexOf(context), 1);
-        config.mergeConfig(more);
-      }
+      const more = new KubeConfig();
+      more.loadFromString(text);
+      config.contexts = merge(config.getContexts(), more.getContexts());
+      config.clusters = merge(config.getClusters(), more.getClusters());
+      config.users = merge(config.getUsers(), more.getUsers());
     } catch {
       // The parser's message may quote the file, and the file holds credentials.
       throw new Fault('context_missing', 'the kubeconfig cannot be read: it is not a valid kubeconfig file', {
@@ -130,6 +126,10 @@ function load(kubeconfig: string | readonly string[]): KubeConfig {
     }
   }
   return config;
+}
+
+function merge<T extends { readonly name: string }>(first: readonly T[], more: readonly T[]): T[] {
+  return [...first, ...more.filter(({ name }) => !first.some((one) => one.name === name))];
 }
 
 function collection(kind: ResourceKind, namespace: string | null): string {
