@@ -1,16 +1,11 @@
 import { Command as Program, CommanderError, Option } from 'commander';
 import { Fault } from '../src/fault.ts';
 import type { Command, Flag } from './command.ts';
-
 import { editCommand } from './commands/edit.ts';
 import { notifyCommand } from './commands/notify.ts';
 import { publishCommand } from './commands/publish.ts';
-import { publishCommand } from './commands/publish.ts';
-
 import { schemaCommand } from './commands/schema.ts';
 import { syncCommand } from './commands/sync.ts';
-import { updateCommand } from './commands/update.ts';
-
 import { updateCommand } from './commands/update.ts';
 import { globalFlags, variableOf } from './settings/flags.ts';
 import type { Given } from './settings/values.ts';

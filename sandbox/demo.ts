@@ -26,6 +26,7 @@ export async function tellDemo(world: World, startSeconds: number, say: (line: s
       `  ${chapter.faults.length === 0 ? 'as told' : 'NOT AS TOLD'}: ${chapter.title} (${chapter.seconds.toFixed(1)} s)`,
     );
     for (const fault of chapter.faults) say(`      ${fault}`);
+    for (const log of chapter.logs) say(log.replaceAll(/^/gm, '      | '));
   });
   silence();
   const total = startSeconds + (Date.now() - began) / 1000;

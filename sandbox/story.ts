@@ -19,6 +19,8 @@ export interface Chapter {
   readonly seconds: number;
   /** Empty when everything is as told. */
   readonly faults: readonly string[];
+  /** Ends of the logs of failed jobs, where something is not as told. */
+  readonly logs: readonly string[];
 }
 
 interface Expected {
@@ -176,7 +178,17 @@ async function playChapter(
     application,
     seconds,
     faults,
+    logs: faults.length === 0 ? [] : failedLogs(world, happened),
   };
+}
+
+function failedLogs({ gitlab }: World, happened: readonly GitLabEvent[]): readonly string[] {
+  const failed = happened.filter((event) => event.type === 'job' && event.status === 'failed');
+  return failed.map((event) => {
+    if (event.type !== 'job') return '';
+    const end = gitlab.jobLog(event.project, event.id).trimEnd().split('\n').slice(-25);
+    return [`${event.project}: job ${event.name} (exit code ${event.exitCode}) ended with`, ...end].join('\n');
+  });
 }
 
 async function toProduction({ gitlab }: World, visitor: Visitor): Promise<void> {
