@@ -3,7 +3,7 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
-import { fileAt, git, gitEnvironment, zeros } from './repositories.ts';
+import { fileAt, git, zeros } from './repositories.ts';
 import type { JobSpec, Project, State } from './state.ts';
 import type { Values } from './ci-variables.ts';
 
@@ -30,7 +30,7 @@ const reserved = new Set([
 ]);
 const probe = 'sandbox-workflow-probe';
 
-/** Command line that starts gitlab-ci-local, and its environment. */
+/** Command line that starts gitlab-ci-local, and its environment (which jobs inherit). */
 export function localRunner(state: State): {
   readonly command: string;
   readonly args: readonly string[];
@@ -38,9 +38,35 @@ export function localRunner(state: State): {
 } {
   return {
     command: process.execPath,
-    args: [program],
-    env: { ...gitEnvironment(state), NODE_COMPILE_CACHE: join(state.folder, 'compile-cache'), NO_COLOR: '1' },
+    args: [program, '--no-color'],
+    env: {
+      PATH: '/usr/bin:/bin',
+      ...state.env,
+      HOME: state.folder,
+      GIT_TERMINAL_PROMPT: '0',
+      NODE_COMPILE_CACHE: join(state.folder, 'compile-cache'),
+    },
   };
+}
+
+/** Predefined variables of gitlab-ci-local that this pipeline does not have. */
+export function unsetFlags(values: Values): readonly string[] {
+  const invented = [
+    'CI_COMMIT_BRANCH',
+    'CI_ENVIRONMENT_NAME',
+    'CI_ENVIRONMENT_SLUG',
+    'CI_ENVIRONMENT_URL',
+    'CI_ENVIRONMENT_TIER',
+    'CI_ENVIRONMENT_ACTION',
+    'CI_REGISTRY',
+    'CI_REGISTRY_IMAGE',
+    'CI_NODE_TOTAL',
+    'CI_DEPENDENCY_PROXY_SERVER',
+    'CI_DEPENDENCY_PROXY_DIRECT_GROUP_IMAGE_PREFIX',
+    'CI_DEPENDENCY_PROXY_GROUP_IMAGE_PREFIX',
+    'FF_DISABLE_UMASK_FOR_DOCKER_EXECUTOR',
+  ];
+  return invented.filter((name) => values[name] === undefined).flatMap((name) => ['--unset-variable', name]);
 }
 
 /** Writes gitlab-ci-local's file of variables, readable by its owner alone. Values are taken literally. */
@@ -155,7 +181,8 @@ function specOf(job: Listed, expanded: Readonly<Record<string, unknown>>): JobSp
     stage: job.stage,
     when: job.when,
     // A manual job without rules is optional unless it says otherwise.
-    allowFailure: job.when === 'manual' && !data['rules'] ? ((data['allow_failure'] ?? true) as boolean) : job.allow_failure,
+    allowFailure:
+      job.when === 'manual' && !data['rules'] ? ((data['allow_failure'] ?? true) as boolean) : job.allow_failure,
     needs:
       job.needs?.map((need) => ({
         job: need.job,
@@ -231,7 +258,7 @@ async function list(
     '--home',
     folder,
     ...(options.validate ? [] : ['--no-json-schema-validation']),
-    ...(question.values['CI_COMMIT_BRANCH'] === undefined ? ['--unset-variable', 'CI_COMMIT_BRANCH'] : []),
+    ...unsetFlags(question.values),
     '--ignore-predefined-vars',
     Object.keys(question.values).join(','),
   ];

@@ -181,6 +181,7 @@ export function jobVariables(
     CI_RUNNER_DESCRIPTION: 'shell',
     CI_RUNNER_EXECUTABLE_ARCH: 'linux/amd64',
     CI_RUNNER_TAGS: '[]',
+    CI_NODE_TOTAL: '1',
     CI_CONCURRENT_ID: '0',
     CI_CONCURRENT_PROJECT_ID: '0',
     CI_REPOSITORY_URL: `${state.url.replace('://', `://gitlab-ci-token:${part.token}@`)}/${project.path}.git`,

@@ -8,7 +8,6 @@ export function userEntity(state: State, user: User) {
   return {
     id: user.id,
     username: user.username,
-    public_email: null,
     name: user.name,
     state: 'active',
     locked: false,

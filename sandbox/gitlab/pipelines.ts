@@ -5,7 +5,7 @@ import type { Values } from './ci-variables.ts';
 import { composite } from './composite.ts';
 import { ensureEnvironment, openDeployment } from './environments.ts';
 import { protection } from './access.ts';
-import { git, zeros } from './repositories.ts';
+import { fileAt, git, zeros } from './repositories.ts';
 import type { VariableFields } from './handle.ts';
 import type { JobSpec, MergeRequest, Pipeline, Project, Row, State, User } from './state.ts';
 
@@ -98,6 +98,8 @@ export type Made =
 
 /** Reads the project's CI file at the commit and makes the pipeline with its jobs (none of them started). */
 export async function createPipeline(state: State, request: PipelineRequest): Promise<Made> {
+  if (!(await fileAt(state, request.project, request.sha, '.gitlab-ci.yml')))
+    return { pipeline: null, reason: 'Missing CI config file' };
   const pipeline = newPipeline(state, request);
   const predefined = await pipelineVariables(state, pipeline);
   const { protectedRef } = pipeline;
@@ -202,9 +204,7 @@ export function addJob(
 }
 
 /** `environment:` of a job. */
-export function environmentSettings(
-  spec: JobSpec,
-): {
+export function environmentSettings(spec: JobSpec): {
   readonly name: string;
   readonly url?: string;
   readonly action?: string;

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Project, State, User } from './state.ts';
 
@@ -92,10 +92,22 @@ export async function initRepository(state: State, project: Project): Promise<vo
   await writeFile(config, settings, { flag: 'a' });
 }
 
+/** Commits that have been read: they never change. */
+const known = new WeakMap<Project, Map<string, Commit>>();
+
+function knownCommits(project: Project): Map<string, Commit> {
+  const found = known.get(project) ?? new Map<string, Commit>();
+  known.set(project, found);
+  return found;
+}
+
 /** Full commit id of a branch, tag, ref or (short) id, or null. */
 export async function resolveCommit(state: State, project: Project, reference: string): Promise<string | null> {
   if (reference.startsWith('-') || reference === '') return null;
-  for (const candidate of [`refs/heads/${reference}`, `refs/tags/${reference}`, reference]) {
+  if (knownCommits(project).has(reference)) return reference;
+  const branch = await readRef(state, project, `refs/heads/${reference}`);
+  if (branch) return branch;
+  for (const candidate of [`refs/tags/${reference}`, reference]) {
     try {
       return (
         await git(state, project.repository, [
@@ -113,13 +125,11 @@ export async function resolveCommit(state: State, project: Project, reference: s
   return null;
 }
 
-/** Value of a ref, or null. */
-export async function readRef(state: State, project: Project, ref: string): Promise<string | null> {
-  try {
-    return (await git(state, project.repository, ['rev-parse', '-q', '--verify', ref])).trim();
-  } catch {
-    return null;
-  }
+/** Value of a ref, or null. Refs stay loose: nothing packs these repositories. */
+export async function readRef(_state: State, project: Project, ref: string): Promise<string | null> {
+  if (!/^refs\/[^\0]+$/.test(ref) || ref.split('/').includes('..')) return null;
+  const text = await readFile(join(project.repository, ref), 'utf8').catch(() => '');
+  return /^[0-9a-f]{40}/.exec(text)?.[0] ?? null;
 }
 
 const format = ['%H', '%P', '%an', '%ae', '%aI', '%cn', '%ce', '%cI', '%B'].join('%x00');
@@ -151,8 +161,11 @@ export async function log(state: State, project: Project, args: readonly string[
 
 /** One commit by full id. */
 export async function commitOf(state: State, project: Project, sha: string): Promise<Commit> {
+  const seen = knownCommits(project).get(sha);
+  if (seen) return seen;
   const [commit] = await log(state, project, ['-1', sha, '--']);
   if (!commit) throw new GitFailure(`no commit ${sha}`);
+  knownCommits(project).set(sha, commit);
   return commit;
 }
 

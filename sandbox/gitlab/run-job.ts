@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { keepArtifacts, placeArtifacts } from './artifacts.ts';
-import { localRunner, writeVariables } from './ci-config.ts';
+import { localRunner, unsetFlags, writeVariables } from './ci-config.ts';
 import { jobVariables } from './ci-variables.ts';
 import type { Values } from './ci-variables.ts';
 import { writeKubeconfig } from './agents.ts';
@@ -252,7 +252,7 @@ async function execute(
     '--no-json-schema-validation',
     '--ignore-predefined-vars',
     Object.keys(run.values).join(','),
-    ...(run.values['CI_COMMIT_BRANCH'] === undefined ? ['--unset-variable', 'CI_COMMIT_BRANCH'] : []),
+    ...unsetFlags(run.values),
   ];
   const child = spawn(runner.command, args, {
     cwd: run.work,

@@ -144,7 +144,7 @@ async function post(
     Object.assign(existing, fields);
     return existing;
   }
-  apply(state, row, wanted, existing !== undefined);
+  apply(state, row, wanted, existing !== undefined && !state.idempotentStatuses);
   Object.assign(row, fields);
   if (!existing) {
     pipeline.rows.push(row);
