@@ -51,7 +51,11 @@ export function simulatedParts(options: SimulatedOptions): WorldParts {
     real: false,
     async startRegistry(auth) {
       const server = await startRegistry({
-        auth: { realm: auth.realm, service: auth.service, verify: (token) => auth.verify(token)?.access ?? null },
+        auth: {
+          realm: auth.realm.replace('127.0.0.1', 'localhost'),
+          service: auth.service,
+          verify: (token) => auth.verify(token)?.access ?? null,
+        },
         allowedMediaTypes: gitlabMediaTypes,
         ...(options.log ? { log: options.log } : {}),
       });
