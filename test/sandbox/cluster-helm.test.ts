@@ -127,10 +127,9 @@ test('installs, upgrades, and rolls a failed upgrade back to the end of its retr
       {},
     ],
   });
-  const [container] = (
-    cluster.get('Deployment', 'helm', 'tiny')?.spec as { template: { spec: { containers: { image: string }[] } } }
-  ).template.spec.containers;
-  expect(container?.image).toBe('registry.example.com/tiny:1.1.0');
+  expect(cluster.get('Deployment', 'helm', 'tiny')?.spec).toMatchObject({
+    template: { spec: { containers: [{ image: 'registry.example.com/tiny:1.1.0' }] } },
+  });
 });
 
 test('a template error makes no release and never stalls', async () => {

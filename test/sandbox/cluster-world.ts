@@ -102,7 +102,7 @@ namespace: ${namespace}
 resources: [deployment.yaml, service.yaml]
 configMapGenerator:
 - name: podinfo-config
-  literals: [color=${color}]
+  literals: ["color=${color}"]
 `,
     'deployment.yaml': `apiVersion: apps/v1
 kind: Deployment
@@ -176,3 +176,34 @@ export function shown(object: ClusterObject | undefined, type: string): string {
 /** A function for `until`: the object of that name satisfies the test. */
 export const one = (name: string, test: (object: ClusterObject) => boolean) => (objects: readonly ClusterObject[]) =>
   objects.some((object) => object.metadata.name === name && test(object));
+
+/** An answer of the API: status code and parsed body. */
+export interface Answer {
+  readonly code: number;
+  readonly body: Record<string, unknown>;
+}
+
+/** One request to the API, as admin unless a token is given ('' sends none). */
+export async function call(
+  cluster: SimulatedCluster,
+  method: string,
+  path: string,
+  options: { token?: string; body?: unknown; type?: string; headers?: Record<string, string> } = {},
+): Promise<Answer> {
+  const response = await fetch(cluster.url + path, {
+    method,
+    headers: {
+      ...(options.token === '' ? {} : { authorization: `Bearer ${options.token ?? cluster.adminToken}` }),
+      ...(options.body === undefined ? {} : { 'content-type': options.type ?? 'application/json' }),
+      ...options.headers,
+    },
+    ...(options.body === undefined
+      ? {}
+      : { body: typeof options.body === 'string' ? options.body : JSON.stringify(options.body) }),
+  });
+  const text = await response.text();
+  return {
+    code: response.status,
+    body: text.startsWith('{') ? (JSON.parse(text) as Record<string, unknown>) : { text },
+  };
+}

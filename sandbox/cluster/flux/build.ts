@@ -96,8 +96,7 @@ const idOf = (object: ClusterObject) => {
   const [group, version] = object.apiVersion.includes('/')
     ? object.apiVersion.split('/')
     : ['[noGrp]', object.apiVersion];
-  const namespace = object.metadata.namespace === undefined ? '' : `.${object.metadata.namespace}`;
-  return `${object.kind}.${version}.${group}/${object.metadata.name}${namespace}`;
+  return `${object.kind}.${version}.${group}/${object.metadata.name}`;
 };
 
 function replaceVariables(
