@@ -144,11 +144,16 @@ const catalogue = {
     title: 'The cluster says no',
     hint: 'See the cause named; correct the manifests and deliver again.',
   },
+  pipeline_missing: {
+    exit: 5,
+    title: 'The delivery pipeline did not come, or ended without a verdict',
+    hint: 'Look at the delivery project’s pipelines; a commit pushed with a job token starts none.',
+  },
   timed_out: { exit: 5, title: 'No verdict in time', hint: 'Raise --timeout, or look at the objects named.' },
   verdict_unknown: {
     exit: 5,
     title: 'Not enough rights to see the outcome',
-    hint: 'Grant the rights named (deploy/rbac), or set `health: applied`.',
+    hint: 'Grant the rights named (examples/agent-config/rbac/sluice.yaml), or set `health: applied`.',
   },
   // 6: a remote system failed
   gitlab_unavailable: { exit: 6, title: 'GitLab does not answer', hint: 'Check the address; it is safe to run again.' },
