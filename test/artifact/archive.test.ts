@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execFileSync } from 'node:child_process';
 import { gunzipSync } from 'node:zlib';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { unpackTar } from 'modern-tar';
 import { describe, expect, test } from 'vitest';
 import { archive, contentDigest, type ArchiveFile } from '../../src/artifact/archive.ts';
@@ -21,7 +21,9 @@ const bytewise = (files: ArchiveFile[]) =>
   files.sort((a, b) => Buffer.compare(Buffer.from(a.path), Buffer.from(b.path)));
 
 async function tarOf(files: ArchiveFile[]): Promise<Buffer> {
-  return Buffer.concat(await Array.fromAsync(archive(files)));
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of archive(files)) chunks.push(chunk);
+  return Buffer.concat(chunks);
 }
 
 const corpus = bytewise([
