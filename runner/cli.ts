@@ -1,6 +1,7 @@
 import { Command as Program, CommanderError, Option } from 'commander';
 import { Fault } from '../src/fault.ts';
 import type { Command, Flag } from './command.ts';
+import { deliverCommand } from './commands/deliver.ts';
 import { editCommand } from './commands/edit.ts';
 import { notifyCommand } from './commands/notify.ts';
 import { publishCommand } from './commands/publish.ts';
@@ -17,6 +18,7 @@ export const commands: readonly Command[] = [
   publishCommand,
   notifyCommand,
   syncCommand,
+  deliverCommand,
   schemaCommand,
 ];
 
