@@ -1,7 +1,9 @@
 import type { AppChange } from '../../src/app/change.ts';
 import { environmentOf } from '../../src/config/pair.ts';
 import type { Delivery } from '../../src/delivery/commit.ts';
+import { deliverByRequest, type RequestOptions } from '../../src/delivery/deliver-request.ts';
 import { deliverByPush } from '../../src/delivery/deliver.ts';
+import { type FollowedStatus, type Following, followMerge, followStatuses } from '../../src/delivery/follow.ts';
 import { parseClaim } from '../../src/delivery/message.ts';
 import type { Workplace } from '../../src/delivery/order.ts';
 import { openTip } from '../../src/delivery/tip.ts';
@@ -36,8 +38,48 @@ export async function run(context: Context): Promise<CommandResult> {
   const ways = await waysOf(context, work, order.config, change);
   const deliveries: Delivery[] = [];
   if (ways.push.length > 0) deliveries.push(await deliverByPush({ ...order, environments: ways.push }, work));
-  if (ways.requests.length > 0) throw new Fault('not_supported', 'merge requests are not supported yet');
-  return updateResult({ change, deliveries, skipped: false, dryRun: order.dryRun });
+  if (ways.requests.length > 0) {
+    if (!place.onGitLab) {
+      throw new Fault('usage', `${place.project} is not on this GitLab: merge requests need its API`, {
+        hint: 'Use --mode push, or run in a job of the GitLab that holds the delivery repository.',
+      });
+    }
+    const options: RequestOptions = {
+      gitlab: await context.gitlab(),
+      labels: values.list('label').length > 0 ? values.list('label') : ['sluice'],
+      autoMerge: values.boolean('auto-merge'),
+    };
+    for (const environment of ways.requests) {
+      deliveries.push(await deliverByRequest({ ...order, environments: [environment] }, work, options));
+    }
+  }
+  const followed = values.boolean('wait') && !order.dryRun ? await followAll(context, deliveries) : undefined;
+  return updateResult({ change, deliveries, skipped: false, dryRun: order.dryRun, ...(followed ? { followed } : {}) });
+}
+
+/** Follows the delivery side of every delivery, merge requests first until they are merged. */
+async function followAll(context: Context, deliveries: readonly Delivery[]): Promise<readonly FollowedStatus[]> {
+  const { clock, deadline, signal, reporter } = context;
+  const work: Following = {
+    gitlab: await context.gitlab(),
+    clock,
+    deadline,
+    signal,
+    note: (text) => reporter.info(text),
+  };
+  const follow = async (delivery: Delivery): Promise<readonly FollowedStatus[]> => {
+    const { commit, apps, environments, skipped } = delivery;
+    if (commit === null || delivery.outcome === 'superseded') return [];
+    const left = new Set(skipped.map((pair) => `${pair.environment}/${pair.app}`));
+    const pairs = apps
+      .flatMap((app) => environments.map((environment) => ({ app, environment })))
+      .filter((pair) => !left.has(`${pair.environment}/${pair.app}`));
+    const request = commit.mergeRequest;
+    const sha = request ? await followMerge(commit.project, request.iid, work) : commit.sha;
+    return followStatuses({ project: commit.project, branch: commit.branch, sha }, pairs, work);
+  };
+  reporter.step('Following the delivery side');
+  return (await Promise.all(deliveries.map(follow))).flat();
 }
 
 /** Was the pipeline's own commit made by sluice? Where application and delivery are one project, that must end. */

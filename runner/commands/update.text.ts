@@ -1,7 +1,8 @@
 import type { AppChange } from '../../src/app/change.ts';
 import type { Delivery } from '../../src/delivery/commit.ts';
+import { followedExit, type FollowedStatus } from '../../src/delivery/follow.ts';
 import { formatTarget } from '../../src/delivery/message.ts';
-import { worstExit, type ExitCode } from '../../src/fault.ts';
+import { worstExit } from '../../src/fault.ts';
 import type { CommandResult } from '../command.ts';
 
 /** What `update` did, in all ways. */
@@ -11,8 +12,8 @@ export interface Updated {
   /** The pipeline's commit is one of sluice's own. */
   readonly skipped: boolean;
   readonly dryRun: boolean;
-  /** Exit code and lines of following the delivery side, with --wait. */
-  readonly followed?: { readonly exit: ExitCode; readonly statuses: readonly object[] };
+  /** How the delivery side ended, with --wait. */
+  readonly followed?: readonly FollowedStatus[];
 }
 
 /** The outcome that stands for several, most telling first. */
@@ -43,13 +44,20 @@ export function updateResult(updated: Updated): CommandResult {
         [...new Set(deliveries.map((each) => (each.commit?.mergeRequest ? 'merge-request' : 'push')))].join(',') ||
         null,
       delivery: commit,
-      deliveries: deliveries.map(({ manifest: _, diff: __, ...rest }) => rest),
+      deliveries: deliveries.map(({ outcome: way, apps, environments, commit: made, skipped, attempts }) => ({
+        outcome: way,
+        apps,
+        environments,
+        commit: made,
+        skipped,
+        attempts,
+      })),
       manifest,
       ...(dryRun ? { diff } : {}),
-      ...(updated.followed ? { followed: updated.followed.statuses } : {}),
+      ...(updated.followed ? { followed: updated.followed } : {}),
     },
     text: dryRun ? diff : textOf(updated, outcome),
-    exit: worstExit([held ? 3 : 0, updated.followed?.exit ?? 0]),
+    exit: worstExit([held ? 3 : 0, followedExit(updated.followed ?? [])]),
     dotenv: {
       SLUICE_OUTCOME: outcome,
       ...(commit === null ? {} : { SLUICE_DELIVERY_PROJECT: commit.project, SLUICE_DELIVERY_COMMIT: commit.sha }),
@@ -66,6 +74,9 @@ function textOf(updated: Updated, outcome: string): string {
     ...each.manifest.targets.map((target) => `  ${formatTarget(target)}`),
     ...each.skipped.map((pair) => `  ${pair.environment}/${pair.app} ${pair.reason}: ${pair.message}`),
   ]);
+  for (const { app, environment, state, description } of updated.followed ?? []) {
+    lines.push(`${environment}/${app}: ${state ?? 'no status'}, ${description}`);
+  }
   return `${lines.length === 0 ? outcome : lines.join('\n')}\n`;
 }
 
