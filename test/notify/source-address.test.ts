@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { chooseSources, fitOf, normalizeUrl, referenceOf } from '../../src/notify/source-address.ts';
 import { gitRepository, ociRepository, ours } from '../watch/objects.ts';
@@ -110,6 +110,6 @@ describe('choice', () => {
   });
 
   test('kinds are not mixed up', () => {
-    expect(fitOf(gitRepository('1'.repeat(40), { spec: { url: oci.urls[0] as string } }) as never, oci)).toBe('other');
+    expect(fitOf(gitRepository('1'.repeat(40), { spec: { url: oci.urls[0] } }) as never, oci)).toBe('other');
   });
 });

@@ -184,7 +184,7 @@ describe('HelmReleases below', () => {
     cluster.show([source(), kustomization(at(former)), helmRelease('1.1.0', chartOf)]);
     cluster.glance();
     cluster.tick(1_000);
-    cluster.view.apply('Kustomization', { type: 'modified', object: parent(TINY) as never });
+    cluster.view.apply('Kustomization', { type: 'modified', object: parent(TINY) });
     const settled = cluster.glance();
     expect(settled.verdict).toBeNull();
     expect(settled.needs).toEqual([{ kind: 'HelmRelease', namespace: 'flux-system', after: cluster.now() }]);

@@ -51,7 +51,12 @@ export function lookAt(followed: Followed = podinfo) {
     current = objects;
     for (const kind of KINDS) {
       if (refused.has(kind)) continue;
-      view.replace(kind, null, objects.filter((object) => object.kind === kind) as never, now);
+      view.replace(
+        kind,
+        null,
+        objects.filter((object) => object.kind === kind),
+        now,
+      );
     }
   }
   function look(...objects: readonly StoredObject[]): Settled {

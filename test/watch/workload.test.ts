@@ -4,7 +4,7 @@ import { readWorkload } from '../../src/watch/workload.ts';
 import type { StoredObject } from '../doubles/kubernetes.ts';
 import { conditions, deployment } from './objects.ts';
 
-const stateOf = (object: StoredObject) => readWorkload(object as never).judgement;
+const stateOf = (object: StoredObject) => readWorkload(object).judgement;
 const made = (kind: string, spec: object, status: object, generation = 1): StoredObject => ({
   apiVersion: 'apps/v1',
   kind,
@@ -180,7 +180,7 @@ describe('kstatus rules', () => {
 });
 
 describe('first cause', () => {
-  const workload = readWorkload(deployment() as never);
+  const workload = readWorkload(deployment());
   const pod = (name: string, status: object, labels: object = { app: 'podinfo' }) =>
     ({ kind: 'Pod', metadata: { name, namespace: 'shop', labels }, status }) as never;
   const waiting = (reason: string, message: string) => ({

@@ -1,0 +1,204 @@
+import { readFile } from 'node:fs/promises';
+import { expect, test } from 'vitest';
+import { requestReconcile } from '../../src/notify/reconcile.ts';
+import { connectCluster } from '../../src/systems/cluster-kubernetes.ts';
+import { systemClock } from '../../src/systems/clock-system.ts';
+import { fetchHttp } from '../../src/systems/http-fetch.ts';
+import { followCluster, type FollowOptions } from '../../src/watch/follow.ts';
+import type { Followed, Observation, Verdict } from '../../src/watch/verdict.ts';
+import { fluxObjects, one, sampleApp, startWorld, type ClusterWorld } from '../sandbox/cluster-world.ts';
+
+const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'demo' } };
+const commits = ['1'.repeat(40), '2'.repeat(40), '3'.repeat(40)] as const;
+const annotated = (commit: string) => ({ 'org.opencontainers.image.revision': `main@sha1:${commit}` });
+const quick = { unconsumed: 700, artifact: 3_000, fetch: 3_000, gone: 1_000 };
+
+function followedIn(
+  { registry }: ClusterWorld,
+  wanted: string,
+  commit: string,
+  more: Partial<Followed> = {},
+): Followed {
+  return {
+    cluster: 'staging-eu',
+    environment: 'staging',
+    app: 'app',
+    artifact: 'app',
+    source: 'oci',
+    urls: [`${registry.host}/team/app`],
+    reference: 'main',
+    wanted,
+    commit,
+    namespace: 'flux-system',
+    objects: [],
+    roots: ['./'],
+    health: 'workloads',
+    ...more,
+  };
+}
+
+/** Follows with the way of notifying that users have by default: annotate through the same credential. */
+async function follow(
+  world: ClusterWorld,
+  followed: Followed,
+  more: Partial<FollowOptions> & { readonly token?: string } = {},
+): Promise<{ verdict: Verdict; phases: readonly string[] }> {
+  const clock = systemClock();
+  const signal = new AbortController().signal;
+  const cluster = connectCluster({
+    name: 'staging-eu',
+    context: 'team/agents:eu',
+    kubeconfig: world.cluster.kubeconfig('team/agents:eu', more.token),
+  });
+  const seen: Observation[] = [];
+  for await (const observation of followCluster({
+    cluster,
+    followed: [followed],
+    clock,
+    signal,
+    deadline: clock.now() + 20_000,
+    contains: async (ours, theirs) => commits.indexOf(theirs) >= commits.indexOf(ours),
+    stillHolds: async () => true,
+    ask: (delivered, source) =>
+      requestReconcile({
+        cluster,
+        http: fetchHttp(),
+        settings: { name: 'staging-eu', context: 'team/agents:eu', notify: ['annotate'], receiver: null },
+        followed: delivered,
+        source,
+        secretOf: () => undefined,
+        idToken: undefined,
+        clock,
+        signal,
+      }),
+    patience: quick,
+    ...more,
+  }))
+    seen.push(observation);
+  const verdict = seen.at(-1)?.verdict;
+  if (!verdict) throw new Error('no verdict');
+  return { verdict, phases: [...new Set(seen.map((observation) => observation.phase))] };
+}
+
+async function deployed(options: Parameters<typeof startWorld>[0] = {}, spec: object = {}) {
+  const world = await startWorld(options);
+  const first = await world.push('team/app', 'main', sampleApp(), annotated(commits[0]));
+  world.cluster.apply([namespace, ...fluxObjects(world.registry.host, 'team/app', 'app', spec as never)]);
+  await world.cluster.until(
+    'Kustomization',
+    one('app', (object) => object.status?.['lastAppliedRevision'] === `main@${first}`),
+  );
+  return { world, first };
+}
+
+test('a new version comes to health, asked for by annotation', async () => {
+  const { world } = await deployed();
+  const wanted = await world.push('team/app', 'main', sampleApp('1.0.1'), annotated(commits[1]));
+  const { verdict, phases } = await follow(world, followedIn(world, wanted, commits[1]));
+  expect(verdict).toMatchObject({
+    verdict: 'synced',
+    message: `${wanted.slice(0, 19)} is applied and healthy: Kustomization flux-system/app`,
+  });
+  expect(phases[0]).toBe('waiting');
+  expect(phases.at(-1)).toBe('healthy');
+});
+
+test('without wait the rollout itself is awaited', async () => {
+  const { world } = await deployed({}, { wait: false });
+  const wanted = await world.push('team/app', 'main', sampleApp('1.0.1'), annotated(commits[1]));
+  const { verdict } = await follow(world, followedIn(world, wanted, commits[1]));
+  expect(verdict.verdict).toBe('synced');
+  const deployment = world.cluster.get('Deployment', 'demo', 'podinfo');
+  expect(JSON.stringify(deployment)).toContain('podinfo:1.0.1');
+  expect(verdict.objects.map((object) => object.kind)).toEqual(['OCIRepository', 'Kustomization', 'Deployment']);
+});
+
+test('a version that never becomes healthy is red, with the pod’s own reason', async () => {
+  const { world } = await deployed();
+  const wanted = await world.push('team/app', 'main', sampleApp('9-broken'), annotated(commits[1]));
+  const { verdict } = await follow(world, followedIn(world, wanted, commits[1]));
+  expect(verdict).toMatchObject({ verdict: 'failed', reason: 'HealthCheckFailed' });
+  expect(verdict.message).toMatch(/pod podinfo-\S+: (ErrImagePull|ImagePullBackOff)/);
+});
+
+test('broken YAML is red at once', async () => {
+  const { world } = await deployed();
+  const wanted = await world.push(
+    'team/app',
+    'main',
+    { ...sampleApp(), 'service.yaml': 'kind: [' },
+    annotated(commits[1]),
+  );
+  expect((await follow(world, followedIn(world, wanted, commits[1]))).verdict).toMatchObject({
+    verdict: 'failed',
+    reason: 'BuildFailed',
+  });
+});
+
+test('a suspended Kustomization and an artifact that nobody uses are told', async () => {
+  const { world } = await deployed();
+  const wanted = await world.push('team/app', 'main', sampleApp('1.0.1'), annotated(commits[1]));
+  world.cluster.patch('Kustomization', 'flux-system', 'app', { spec: { suspend: true } });
+  expect((await follow(world, followedIn(world, wanted, commits[1]))).verdict.verdict).toBe('suspended');
+  const other = followedIn(world, wanted, commits[1], { reference: 'production' });
+  const { verdict } = await follow(world, other);
+  expect(verdict).toMatchObject({
+    verdict: 'unconsumed',
+    message: expect.stringContaining('OCIRepository flux-system/app follows tag main'),
+  });
+});
+
+test('a newer revision that holds our values is followed; one without them supersedes', async () => {
+  const { world } = await deployed();
+  const ours = await world.push('team/app', 'main', sampleApp('1.0.1'), annotated(commits[1]));
+  await world.push('team/app', 'main', sampleApp('1.0.1', 'green'), annotated(commits[2]));
+  expect((await follow(world, followedIn(world, ours, commits[1]))).verdict.verdict).toBe('synced');
+  const gone = await follow(world, followedIn(world, ours, commits[1]), { stillHolds: async () => false });
+  expect(gone.verdict.verdict).toBe('superseded');
+});
+
+test('cut watches, forgotten versions, refused requests and a restarted controller do not matter', async () => {
+  const { world } = await deployed();
+  const wanted = await world.push('team/app', 'main', sampleApp('1.0.1'), annotated(commits[1]));
+  const { scripts } = world.cluster;
+  scripts.cutWatches(true);
+  scripts.compact();
+  scripts.fail({ when: ({ verb }) => verb === 'list', answer: 429, times: 3 });
+  scripts.fail({ when: ({ verb }) => verb === 'list', answer: 'reset', times: 2 });
+  const following = follow(world, followedIn(world, wanted, commits[1]), { pace: { poll: 100 } });
+  await scripts.restart('source-controller');
+  expect((await following).verdict.verdict).toBe('synced');
+});
+
+test('exactly the rights of the published Role are enough; less is named', async () => {
+  const { world } = await deployed({}, { wait: false });
+  world.cluster.apply(await readFile('examples/agent-config/rbac/sluice.yaml', 'utf8'));
+  world.cluster.apply(await readFile('examples/agent-config/rbac/bindings-ci-job.yaml', 'utf8'));
+  world.cluster.addToken('job', 'gitlab:ci_job:7', ['gitlab:ci_job', 'gitlab:project_env:42:staging']);
+  const wanted = await world.push('team/app', 'main', sampleApp('1.0.1'), annotated(commits[1]));
+  expect((await follow(world, followedIn(world, wanted, commits[1]), { token: 'job' })).verdict.verdict).toBe('synced');
+
+  const { rules } = world.cluster.get('ClusterRole', null, 'sluice-watch') as unknown as {
+    rules: { apiGroups: string[] }[];
+  };
+  world.cluster.patch('ClusterRole', null, 'sluice-watch', {
+    rules: rules.filter(({ apiGroups }) => apiGroups[0] !== 'apps'),
+  });
+  const { verdict } = await follow(world, followedIn(world, wanted, commits[1]), { token: 'job' });
+  expect(verdict).toMatchObject({
+    verdict: 'unknown',
+    message: expect.stringContaining('no right to list deployments (apps) in namespace demo'),
+  });
+});
+
+test('a cluster that is away until the deadline is a fault, a refused token too', async () => {
+  const { world, first } = await deployed();
+  world.cluster.scripts.offline(true);
+  const clock = systemClock();
+  const followed = followedIn(world, first, commits[0]);
+  await expect(follow(world, followed, { deadline: clock.now() + 2_000 })).rejects.toMatchObject({
+    code: 'cluster_unavailable',
+  });
+  world.cluster.scripts.offline(false);
+  await expect(follow(world, followed, { token: 'unknown' })).rejects.toMatchObject({ code: 'token_refused' });
+});
