@@ -36,8 +36,11 @@ export function assemble(work: Work): ManifestChange {
     }
     if (changing.length === 0) continue;
     changes.push({ path, edits: fileEdits(all, changing) });
+    const told = new Set<string>();
     for (const { kind, image, path: where, before, after, place } of changing) {
-      targets.push({ ...place, kind, path: where, image, before, after });
+      const key = `${place.line}:${place.column} ${before} ${after}`;
+      if (!told.has(key)) targets.push({ ...place, kind, path: where, image, before, after });
+      told.add(key);
     }
   }
   return { files: changes, targets, notTaken: work.notTaken };

@@ -64,7 +64,7 @@ export function planImage(work: Work, change: ImageChange): void {
   const matching = open.filter(({ weak }) => !weak || !firm);
   const strongest =
     explicit.length > 0 ? 'path' : strength.find((kind) => matching.some(({ slot }) => slot.kind === kind));
-  const written = new Set<unknown>();
+  const written = new Map<unknown, TargetKind>();
   let taken = explicit.length > 0 || texts.length > 0;
   let refused: Fault | null = null;
   const ordered = matching.toSorted(
@@ -77,14 +77,17 @@ export function planImage(work: Work, change: ImageChange): void {
       passed.push(notTaken(manifest, slot, 'refused', writes));
       continue;
     }
-    const fresh = writes.filter((write) => write.type !== 'set' || write.node === null || !written.has(write.node));
+    const fresh = writes.filter((write) => {
+      const by = write.type === 'set' && write.node !== null ? written.get(write.node) : undefined;
+      return by === undefined || by === slot.kind;
+    });
     if (fresh.length === 0 && writes.length > 0) continue;
     if (work.input.mode === 'update' && slot.kind !== strongest) {
       passed.push(notTaken(manifest, slot, 'precedence', `${strongest} goes before ${slot.kind}`));
       continue;
     }
     taken = true;
-    for (const write of fresh) if (write.type === 'set') written.add(write.node);
+    for (const write of fresh) if (write.type === 'set') written.set(write.node, slot.kind);
     if (writes.every((write) => write.before === write.after && write.type === 'set')) {
       passed.push(notTaken(manifest, slot, 'unchanged', 'it is already so'));
     }
@@ -112,7 +115,7 @@ function lookInto(work: Work, path: string, change: ImageChange, look: Look): vo
   };
   switch (opened.type) {
     case 'unparsable':
-      if (named) throw opened.fault;
+      if (named || (work.input.mode === 'edit' && holds(work.input.files.get(path)!, change.name))) throw opened.fault;
       pass('unparsable', opened.fault.message);
       return;
     case 'encrypted':

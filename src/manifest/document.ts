@@ -53,7 +53,7 @@ export function parseText(path: string, text: string): ManifestFile {
     });
   }
   for (const document of composed) refuseDuplicateKeys(document.contents, place);
-  return { path, text, place, documents: composed.map((document, index) => describe(document, index)) };
+  return { path, text, place, documents: composed.map((document, index) => describe(document, index, place)) };
 }
 
 /** Offset of the first token nested too deep, or null; without recursion, since the depth is the very question. */
@@ -91,14 +91,23 @@ function refuseDuplicateKeys(root: Node | null, place: (offset: number) => Requi
   });
 }
 
-function describe(document: Document.Parsed, index: number): ManifestDocument {
+function describe(
+  document: Document.Parsed,
+  index: number,
+  place: (offset: number) => Required<Place>,
+): ManifestDocument {
   const root = document.contents as Node | null;
   const anchors = new Map<Alias, Node>();
   const named = new Map<string, Node>();
   eachNode(root, (node) => {
     if (isAlias(node)) {
       const target = named.get(node.source);
-      if (target) anchors.set(node, target);
+      if (!target) {
+        throw new Fault('manifest_unparsable', `the alias *${node.source} has no anchor before it`, {
+          place: place(node.range?.[0] ?? 0),
+        });
+      }
+      anchors.set(node, target);
     } else if (node.anchor) named.set(node.anchor, node);
   });
   const metadata = isMap(root) ? ownPair(root, 'metadata')?.value : null;

@@ -37,29 +37,28 @@ function checkClaim(
   claim: Claim,
   claims: readonly Claim[],
 ): void {
-  const written = writtenNode(claim.write);
-  const real = resolve(document, written);
+  const real = resolve(document, writtenNode(claim.write));
   if (!real) return;
-  const claimed = new Set(claims.map((each) => writtenNode(each.write)));
+  const group = claims.filter(({ write }) => resolve(document, writtenNode(write)) === real);
+  const claimed = new Set(group.map(({ write }) => writtenNode(write)));
+  const aliases = new Set(group.flatMap(({ write }) => (write.type === 'set' ? (write.aliases ?? []) : [])));
+  const merges = new Set(group.flatMap(({ write }) => (write.type === 'set' ? (write.merges ?? []) : [])));
+  const direct = group.some(({ write }) => writtenNode(write) === real && isDirect(write));
   const others: Node[] = [...document.anchors]
     .filter(([alias, node]) => node === real && !claimed.has(alias))
     .map(([alias]) => alias);
-  if (isAlias(written) && !claimed.has(real) && !onlyHolds(claim.kind, holders, real)) others.push(real);
-  const aliases = claim.write.type === 'set' ? (claim.write.aliases ?? []) : [];
-  const merges = claim.write.type === 'set' ? (claim.write.merges ?? []) : [];
-  for (let node: Node | undefined = real; node; node = holders.get(node)?.parent) {
-    const holder: Holder | undefined = holders.get(node);
-    if (!holder) break;
+  const elsewhere = !claimed.has(real) || (aliases.size > 0 && !direct);
+  if (elsewhere && !onlyHolds(claim.kind, holders, real)) others.push(real);
+  for (let holder = holders.get(real); holder; holder = holders.get(holder.parent)) {
     for (const [alias, target] of document.anchors) {
       if (target !== holder.parent) continue;
       const user = mergeUser(document, holders, alias);
       if (user === null) {
-        const known = claim.kind !== 'path' || aliases.includes(alias);
-        if (!known) others.push(alias);
+        if (claim.kind === 'path' && !aliases.has(alias)) others.push(alias);
       } else if (holder.pair && inherits(document, user, holder.pair)) {
-        const direct = holder.parent === claim.host || holder.pair.value === written;
+        const inMap = holder.pair.value === real || holder.pair.value === writtenNode(claim.write);
         const asked =
-          claim.kind === 'path' ? merges.length === 0 || merges.includes(user) : !direct || hosts(claims, claim, user);
+          claim.kind === 'path' ? direct || merges.has(user) : !inMap || group.some(({ host }) => host === user);
         if (!asked) others.push(alias);
       }
     }
@@ -76,19 +75,14 @@ function checkClaim(
   );
 }
 
+/** Does the write name the place itself, through no alias and no merge key? */
+function isDirect(write: Write): boolean {
+  return write.type !== 'set' || ((write.aliases ?? []).length === 0 && (write.merges ?? []).length === 0);
+}
+
 function writtenNode(write: Write): Node | null {
   if (write.type === 'set') return write.node;
   return write.type === 'remove' ? write.pair.value : null;
-}
-
-/** Is another claim for the same value made by this map? */
-function hosts(claims: readonly Claim[], claim: Claim, map: YAMLMap): boolean {
-  return claims.some(
-    (each) =>
-      each.host === map &&
-      writtenNode(each.write) === writtenNode(claim.write) &&
-      each.write.after === claim.write.after,
-  );
 }
 
 /** Does the merging map see this very pair, and no own one in its stead? */

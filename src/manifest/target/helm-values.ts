@@ -1,7 +1,7 @@
 import { isMap, isScalar, isSeq } from 'yaml';
 import { readImage } from '../../app/image.ts';
 import type { ImageChange } from '../../app/change.ts';
-import { heldBy, keyText, resolve, textOf } from '../document.ts';
+import { heldBy, keyText, ownPair, resolve, textOf } from '../document.ts';
 import type { Held, ManifestDocument, ManifestFile, Node } from '../document.ts';
 import { stepInto } from '../path.ts';
 import type { Step } from '../path.ts';
@@ -18,8 +18,7 @@ const digestKeys = ['digest', 'sha', 'imageDigest'];
  * maps of repository, tag, digest and registry; full references under keys that end with `image`; lists of both.
  */
 export function findHelmValues(file: ManifestFile, document: ManifestDocument): readonly ImageSlot[] {
-  if (!isMap(document.root)) return [];
-  if (document.kind === 'HelmRelease') {
+  if (document.kind === 'HelmRelease' && isMap(document.root)) {
     const spec = resolve(document, heldBy(document, document.root, 'spec')?.node);
     const values = isMap(spec) ? resolve(document, heldBy(document, spec, 'values')?.node) : null;
     return slotsBelow(document, values, [
@@ -27,8 +26,14 @@ export function findHelmValues(file: ManifestFile, document: ManifestDocument): 
       { type: 'key', key: 'values' },
     ]);
   }
-  if (isKustomization(file, document) || (document.kind !== '' && document.apiVersion !== '')) return [];
+  if (isKustomization(file, document) || isObject(document)) return [];
   return slotsBelow(document, document.root, []);
+}
+
+/** A Kubernetes object or a patch of one; a values file may have a key `kind` too. */
+function isObject({ root, kind, apiVersion }: ManifestDocument): boolean {
+  if (kind === '' || !isMap(root)) return false;
+  return apiVersion !== '' || ownPair(root, 'metadata') !== undefined || ownPair(root, 'spec') !== undefined;
 }
 
 function slotsBelow(document: ManifestDocument, root: Node | null, from: readonly Step[]): readonly ImageSlot[] {

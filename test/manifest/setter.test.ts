@@ -1,0 +1,102 @@
+import { describe, expect, test } from 'vitest';
+import { edited, editedAll, faultOf, planned, sha } from './edited.ts';
+
+const mark = (policy: string): string => `# {"$imagepolicy": "${policy}"}`;
+
+const deployment = `apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: web
+spec:
+  template:
+    spec:
+      containers:
+        - name: web
+          image: ghcr.io/x/app:1.0.0 ${mark('flux-system:app')}
+          env:
+            - {name: A, value: "keep"} # other
+`;
+const values = `image:
+  repository: "ghcr.io/x/app" ${mark('flux-system:app:name')}
+  tag: '1.0.0'   ${mark('flux-system:app:tag')}
+  digest: ${sha('0')} ${mark('flux-system:app:digest')}
+`;
+const lone = `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: v}\ndata:\n  version: 1.0.0 ${mark('flux-system:app:tag')}\n  other: 1.0.0 ${mark('flux-system:other:tag')}\n`;
+
+describe('edit --setter', () => {
+  test('the whole image sets its parts too', () => {
+    const after = editedAll(
+      { 'd.yaml': deployment, 'v.yaml': values, 'c.yaml': lone },
+      { setter: `flux-system:app=ghcr.io/x/app:1.20@${sha('a')}` },
+    );
+    expect(after['d.yaml']).toBe(deployment.replace('ghcr.io/x/app:1.0.0', `ghcr.io/x/app:1.20@${sha('a')}`));
+    expect(after['v.yaml']).toBe(values.replace("'1.0.0'", "'1.20'").replace(sha('0'), sha('a')));
+    expect(after['c.yaml']).toBe(lone.replace('version: 1.0.0', 'version: "1.20"'));
+  });
+
+  test('a part alone', () => {
+    expect(edited(lone, { setter: 'flux-system:app:tag=2.0.0' })).toBe(
+      lone.replace('version: 1.0.0', 'version: 2.0.0'),
+    );
+    expect(edited(deployment + `---\n${lone}`, { setter: 'flux-system:app:tag=2.0.0' })).toContain('app:1.0.0');
+  });
+
+  test.each([
+    [
+      'flow map',
+      `a: {tag: 1.0.0, x: y}\nb: {x: y, tag: 1.0.0} ${mark('n:p:tag')}\n`,
+      `a: {tag: 1.0.0, x: y}\nb: {x: y, tag: 2} ${mark('n:p:tag')}\n`.replace('tag: 2}', 'tag: "2"}'),
+    ],
+    [
+      'flow map over lines',
+      `a: {\n  tag: v1, ${mark('n:p:tag')}\n  x: y\n}\n`,
+      `a: {\n  tag: "2", ${mark('n:p:tag')}\n  x: y\n}\n`,
+    ],
+    [
+      'list items',
+      `a:\n  - v1 ${mark('n:p:tag')}\n  - [v1] ${mark('n:p:tag')}\n`,
+      `a:\n  - "2" ${mark('n:p:tag')}\n  - ["2"] ${mark('n:p:tag')}\n`,
+    ],
+    [
+      'white space in the marker',
+      `a: "v1" # { "$imagepolicy" : "n:p:tag" }\n`,
+      `a: "2" # { "$imagepolicy" : "n:p:tag" }\n`,
+    ],
+    ['CRLF', `a: v1 ${mark('n:p:tag')}\r\nb: v1\r\n`, `a: "2" ${mark('n:p:tag')}\r\nb: v1\r\n`],
+  ])('%s', (_, before, after) => {
+    expect(edited(before, { setter: 'n:p:tag=2' })).toBe(after);
+  });
+
+  test('faults', () => {
+    expect(faultOf(() => edited(lone, { setter: 'flux-system:nope:tag=1' }))).toMatchObject({
+      code: 'target_missing',
+      hint: expect.stringContaining('flux-system:app:tag'),
+    });
+    expect(faultOf(() => edited(lone, { setter: 'app=1' })).code).toBe('usage');
+    expect(faultOf(() => edited(deployment, { setter: 'flux-system:app=not an image' })).code).toBe('usage');
+    expect(faultOf(() => edited(deployment, { setter: 'flux-system:app=UPPER:1' })).code).toBe('image_reference');
+    expect(faultOf(() => edited(`a: |\n  x ${mark('n:p:tag')}\n`, { setter: 'n:p:tag=1' })).code).toBe(
+      'target_missing',
+    );
+  });
+});
+
+describe('--image finds markers', () => {
+  test('by the value, by neighbours, and by other marked values of the policy', () => {
+    const change = planned(
+      { 'd.yaml': deployment, 'v.yaml': values, 'c.yaml': lone },
+      { image: 'ghcr.io/x/app:2.0.0', mode: 'update' },
+    );
+    expect(change.targets.map(({ kind, file, path }) => [kind, file, path])).toEqual([
+      ['setter', 'd.yaml', 'Deployment/web spec.template.spec.containers[name=web].image'],
+      ['setter', 'v.yaml', 'image.tag'],
+      ['setter', 'c.yaml', 'ConfigMap/v data.version'],
+    ]);
+    expect(change.notTaken.map(({ reason }) => reason)).toContain('refused');
+  });
+
+  test('a tag that carries its digest keeps that form', () => {
+    const text = `tag: 1@${sha('0')} ${mark('n:p:tag')}\nname: ghcr.io/x/app ${mark('n:p:name')}\n`;
+    expect(edited(text, { image: `ghcr.io/x/app:2@${sha('a')}` })).toBe(text.replace(`1@${sha('0')}`, `2@${sha('a')}`));
+  });
+});
