@@ -3,7 +3,7 @@ export interface SampleOptions {
   readonly namespace: string;
   /** Differs from revision to revision: goes into the generated ConfigMap and so into the Deployment. */
   readonly color?: string;
-  /** Image tag; one with "broken" never becomes healthy. */
+  /** Image tag; one with "broken" never becomes healthy, which shows after 3 s. */
   readonly tag?: string;
   /** lab/fate label of the Deployment. */
   readonly fate?: 'stuck' | 'deadline';
@@ -32,7 +32,7 @@ spec:
   };
 }
 
-/** A Deployment that takes its environment from the ConfigMap podinfo-config. */
+/** A Deployment (stuck: one whose progress deadline is far away) that takes its environment from the ConfigMap podinfo-config. */
 export function deployment(name: string, tag: string, fate?: string): string {
   return `apiVersion: apps/v1
 kind: Deployment
@@ -41,6 +41,7 @@ metadata:
   labels: {app: podinfo${fate ? `, lab/fate: ${fate}` : ''}}
 spec:
   replicas: 2
+  progressDeadlineSeconds: ${fate === 'stuck' ? 7200 : 60}
   selector: {matchLabels: {app: podinfo}}
   template:
     metadata: {labels: {app: podinfo}}

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { annotate, requestToken } from '../../src/notify/annotate.ts';
 import { systemClock } from '../../src/systems/clock-system.ts';
@@ -25,13 +25,7 @@ export interface Watched {
 export async function connectWatcher(stack: LabStack, options: { readonly role?: string } = {}) {
   const clock = systemClock();
   const token = randomBytes(16).toString('hex');
-  const groups = [
-    'gitlab:ci_job',
-    'gitlab:group:1',
-    'gitlab:project:1',
-    'gitlab:project_env:1:staging',
-    ...jobGroups(),
-  ];
+  const groups = ['gitlab:ci_job', 'gitlab:project:42', 'gitlab:project_env:42:staging'];
   stack.addToken(token, { user: 'gitlab:ci_job:1', groups });
   await stack.kube.apply(options.role ?? rolesText());
   const kubeconfig = JSON.stringify({
@@ -101,12 +95,9 @@ export async function connectWatcher(stack: LabStack, options: { readonly role?:
 
 export type Watcher = Awaited<ReturnType<typeof connectWatcher>>;
 
+/** The example's roles, bound to the jobs of project 42 with environment staging. */
 function rolesText(): string {
-  const files = existsSync(rights) ? readdirSync(rights).filter((name) => name.endsWith('.yaml')) : [];
-  return files.map((name) => readFileSync(join(rights, name), 'utf8')).join('\n---\n');
-}
-
-/** Groups that the example's bindings name. */
-function jobGroups(): readonly string[] {
-  return [...rolesText().matchAll(/name:\s*['"]?(gitlab:[\w:-]+)/g)].map((match) => match[1] ?? '');
+  return ['sluice.yaml', 'bindings-ci-job.yaml']
+    .map((name) => readFileSync(join(rights, name), 'utf8'))
+    .join('\n---\n');
 }
