@@ -64,11 +64,12 @@ export async function sync(options: SyncOptions): Promise<SyncResult> {
   const startedAt = clock.now();
   // Without a token nothing can be answered: said before anything is begun.
   await options.gitlab();
-  const claims = await verifyClaims(targets, options.gitlabFor);
+  const asking = async (app: string) => (await options.gitlabFor(app)).within(options.signal);
+  const claims = await verifyClaims(targets, asking);
   for (const { project, commit, app, reason } of claims.refused)
     warn(`${app}: no status goes to ${project}@${commit.slice(0, 12)}: ${reason}`);
   const lines = linesOf(targets, options.place, claims.of);
-  const starts = await beginCells(targets, options.delivery, options.lineage);
+  const starts = await untilAborted(beginCells(targets, options.delivery, options.lineage), options.signal);
   const unchanged = new Set(
     targets.filter((target) => target.artifacts.every((artifact) => artifact.outcome === 'unchanged')),
   );
