@@ -34,5 +34,5 @@ export function startRegistry({ children, folder }: StartOptions, name: string, 
       const { status } = await fetch(`http://${host}/v2/`);
       return status === 200 || status === 401;
     });
-  return { child, host, ready };
+  return { child, host, storage, ready };
 }
