@@ -13,7 +13,7 @@ import type { World } from './flux/world.ts';
 import type { ClusterOptions, SimulatedCluster } from './handle.ts';
 import { handleObjects } from './objects.ts';
 import { createReceiverServer, receiverProxy } from './receiver-server.ts';
-import { createScripts } from './scripts.ts';
+import { createScripts, type Forgetting } from './scripts.ts';
 import { createStore } from './store/store.ts';
 import { runTool } from './tools.ts';
 import { fateByTag } from './workloads/rollout.ts';
@@ -21,7 +21,7 @@ import { createWorkloads, workloadKinds } from './workloads/workloads.ts';
 
 const systemNamespaces = ['default', 'kube-system', 'flux-system'];
 
-function createWorld(options: ClusterOptions, folder: string, gates: { drops: boolean }): World {
+function createWorld(options: ClusterOptions, folder: string, forgetting: Forgetting): World {
   const scale = options.timeScale ?? 1;
   const now = options.now ?? Date.now;
   const store = createStore(now);
@@ -52,7 +52,8 @@ function createWorld(options: ClusterOptions, folder: string, gates: { drops: bo
     makeFolder: (name) => mkdtemp(join(folder, `${name}-`)),
     isGateOpen: (gate) => options.featureGates?.[gate] === true,
     requeueDependency: options.requeueDependencyMs ?? 30_000,
-    dropsHistory: () => gates.drops,
+    dropsHistory: () => forgetting.history,
+    omitted: () => forgetting.fields,
     log: options.log ?? (() => undefined),
   };
 }
@@ -76,8 +77,8 @@ async function close(server: Server): Promise<void> {
  */
 export async function startCluster(options: ClusterOptions): Promise<SimulatedCluster> {
   const folder = await mkdtemp(join(options.folder ?? tmpdir(), 'cluster-'));
-  const history = { drops: false };
-  const world = createWorld(options, folder, history);
+  const forgetting: Forgetting = { history: false, fields: [] };
+  const world = createWorld(options, folder, forgetting);
   const { store } = world;
   const workloads = createWorkloads(world, options.workloads ?? fateByTag);
   const work = Object.fromEntries(
@@ -137,7 +138,7 @@ export async function startCluster(options: ClusterOptions): Promise<SimulatedCl
         2,
       ),
     ...objects,
-    scripts: createScripts({ world, state, controllers, workloads, history }),
+    scripts: createScripts({ world, state, controllers, workloads, forgetting }),
     requests: () => state.records,
     stop: () => (stopping ??= stop()),
   };

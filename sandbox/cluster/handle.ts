@@ -109,9 +109,11 @@ export interface ClusterScripts {
   fail(rule: FaultRule): { remove(): void };
   /** From now on Kustomizations lose their newest `status.history` entry on each write, until called with false. */
   dropHistory(drop?: boolean): void;
+  /** Controllers no longer write these fields of status, as older ones do not know them, e.g. ['history', 'lastAppliedOriginRevision']. */
+  omitStatus(fields: readonly string[]): void;
   /** The fate of workloads from now on, also of those standing (they are looked at again). */
   workloads(fate: (workload: Workload) => WorkloadFate): void;
-  /** Ends a held HTTP server's answers as an unreachable cluster would: true refuses connections' requests with a reset. */
+  /** true: every request to the API is reset and all watches end, until called with false. */
   offline(offline: boolean): void;
 }
 

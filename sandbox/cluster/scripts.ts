@@ -4,15 +4,21 @@ import { keyOf, type World } from './flux/world.ts';
 import type { ClusterScripts } from './handle.ts';
 import { type WorkloadWorld, workloadKinds } from './workloads/workloads.ts';
 
+/** What controllers leave out of the status they write. */
+export interface Forgetting {
+  history: boolean;
+  fields: readonly string[];
+}
+
 /** The scripts of a cluster over its parts. */
 export function createScripts(parts: {
   readonly world: World;
   readonly state: ApiState;
   readonly controllers: Controllers;
   readonly workloads: WorkloadWorld;
-  readonly history: { drops: boolean };
+  readonly forgetting: Forgetting;
 }): ClusterScripts {
-  const { world, state, controllers, workloads, history } = parts;
+  const { world, state, controllers, workloads, forgetting } = parts;
   return {
     pause: (name) => controllers.get(name).pause(),
     resume: (name) => controllers.get(name).resume(),
@@ -32,7 +38,10 @@ export function createScripts(parts: {
       return { remove: () => void (state.rules = state.rules.filter((one) => one !== entry)) };
     },
     dropHistory: (drop = true) => {
-      history.drops = drop;
+      forgetting.history = drop;
+    },
+    omitStatus: (fields) => {
+      forgetting.fields = fields;
     },
     workloads: (fate) => {
       workloads.decide(fate);

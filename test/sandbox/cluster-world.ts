@@ -173,6 +173,12 @@ export function shown(object: ClusterObject | undefined, type: string): string {
   return found ? `${type}=${found.status} ${found.reason}: ${found.message}` : '';
 }
 
+/** Ready, nothing going on, and the last write seen: not judged by one condition alone. */
+export const isSettled = (object: ClusterObject): boolean =>
+  shown(object, 'Ready').startsWith('Ready=True') &&
+  shown(object, 'Reconciling') === '' &&
+  object.status?.['observedGeneration'] === object.metadata.generation;
+
 /** A function for `until`: the object of that name satisfies the test. */
 export const one = (name: string, test: (object: ClusterObject) => boolean) => (objects: readonly ClusterObject[]) =>
   objects.some((object) => object.metadata.name === name && test(object));

@@ -189,6 +189,9 @@ export function createApi(parts: ApiParts): Server {
     };
     handle()
       .catch(refuse)
-      .finally(() => state.records.push({ ...seen, at: parts.now(), status: response.statusCode }));
+      .finally(() => {
+        state.records.push({ ...seen, at: parts.now(), status: response.statusCode });
+        if (state.records.length > 50_000) state.records.splice(0, 25_000);
+      });
   });
 }

@@ -87,7 +87,8 @@ export function draftStatus(world: World, key: Key, object: ClusterObject, signa
       if (hasChanged) await world.sleep(8, signal);
       put((before) => {
         const { conditions: standing } = before;
-        return { ...rest, ...(standing === undefined ? {} : { conditions: standing }) };
+        const known = Object.fromEntries(Object.entries(rest).filter(([name]) => !world.omitted().includes(name)));
+        return { ...known, ...(standing === undefined ? {} : { conditions: standing }) };
       });
     },
   };

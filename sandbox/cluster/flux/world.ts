@@ -35,6 +35,8 @@ export interface World {
   readonly requeueDependency: number;
   /** Takes away the newest history entry of Kustomizations on each write. */
   dropsHistory(): boolean;
+  /** Fields of status that controllers do not know. */
+  omitted(): readonly string[];
   log(line: string): void;
 }
 
