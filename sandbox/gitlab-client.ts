@@ -69,7 +69,7 @@ export function visitGitLab(gitlab: GitLabServer, token: string): Visitor {
       }));
     },
     async play(project, job) {
-      await ask('POST', project, `/jobs/${job}/play`);
+      await ask('POST', project, `/jobs/${job}/play`, {});
     },
     async mergeRequests(project) {
       return (await list(project, '/merge_requests?state=opened')).map((row) => ({

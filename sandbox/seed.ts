@@ -9,7 +9,7 @@ export const paths = {
   app: 'shop/podinfo',
   checkout: 'shop/checkout',
   delivery: 'shop/delivery',
-  agents: 'platform/agents',
+  agents: 'shop/agents',
 } as const;
 
 /** Host that stands for the registry in examples/. */
@@ -38,7 +38,12 @@ export async function seedExamples(world: World): Promise<Seeded> {
     checkout: gitlab.createProject(paths.checkout),
     delivery: gitlab.createProject(paths.delivery),
   };
-  await connectAgents(world, await example('agent-config'));
+  await connectAgents(
+    world,
+    await example('agent-config'),
+    projects.delivery.id,
+    (cluster) => exampleClusters[cluster]?.replace('clusters/', '') ?? '',
+  );
   const bot = gitlab.createToken(paths.delivery, {
     name: 'sluice',
     scopes: ['api', 'write_repository'],
@@ -81,12 +86,16 @@ export async function seedExamples(world: World): Promise<Seeded> {
 
 /** Shares the agents of all clusters with the delivery project and gives its jobs the least rights that sluice needs. */
 export async function connectAgents(
-  { gitlab, clusters, registry, root }: World,
+  { gitlab, clusters, root }: World,
   files: ReadonlyMap<string, string | Uint8Array>,
+  project: number,
+  environmentOf: (cluster: string) => string,
 ): Promise<void> {
   gitlab.createProject(paths.agents);
   await gitlab.seed(paths.agents, files, 'Share the agents with the delivery project', { pipeline: false });
-  const rbac = await readExample(join(root, 'examples', 'agent-config', 'rbac'), registry.host);
+  const rbac = join(root, 'examples', 'agent-config', 'rbac');
+  const role = await readFile(join(rbac, 'sluice.yaml'), 'utf8');
+  const bindings = await readFile(join(rbac, 'bindings-ci-job.yaml'), 'utf8');
   for (const [name, cluster] of Object.entries(clusters)) {
     gitlab.registerAgent({
       configProject: paths.agents,
@@ -94,8 +103,8 @@ export async function connectAgents(
       cluster: { url: cluster.url, token: cluster.agentToken, ...(cluster.ca === undefined ? {} : { ca: cluster.ca }) },
     });
     await cluster.apply('apiVersion: v1\nkind: Namespace\nmetadata: { name: flux-system }\n');
-    for (const [path, content] of rbac)
-      if (path.endsWith('.yaml')) await cluster.apply(Buffer.from(content).toString());
+    await cluster.apply(role);
+    await cluster.apply(bindings.replaceAll(':42:staging', `:${project}:${environmentOf(name)}`));
   }
 }
 

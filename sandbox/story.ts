@@ -130,7 +130,8 @@ async function playChapter(
   const seconds = (Date.now() - started) / 1000;
   const happened = events.slice(from);
   const push = happened.findLast(
-    (event) => event.type === 'push' && event.project === paths.delivery && event.ref === 'refs/heads/main',
+    (event) =>
+      event.type === 'push' && event.project === paths.delivery && ['main', 'refs/heads/main'].includes(event.ref),
   );
   const commit = push?.type === 'push' ? push.after : null;
   const name = `sync: ${environment}/${app}`;
