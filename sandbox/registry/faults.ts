@@ -9,6 +9,8 @@ export interface Fault {
   /** Requests that match and are let through before it begins. */
   readonly after?: number;
   readonly delayMs?: number;
+  /** The request waits for this, then goes on. */
+  readonly until?: Promise<void>;
   /** Answered instead of the real answer. */
   readonly status?: number;
   readonly headers?: Readonly<Record<string, string>>;

@@ -20,11 +20,15 @@ export interface RegistryOptions {
   readonly log?: (line: string) => void;
 }
 
-/** One request that was answered. */
-export interface Requested {
+/** One request as it comes in. */
+export interface Arrival {
   readonly method: string;
   /** With query. */
   readonly path: string;
+}
+
+/** One request that was answered. */
+export interface Requested extends Arrival {
   readonly status: number;
 }
 
@@ -36,6 +40,8 @@ export interface RegistryServer extends Store, AsyncDisposable {
   readonly faults: Faults;
   /** Every request, oldest first. */
   readonly requests: readonly Requested[];
+  /** Resolves when such a request comes in. */
+  seen(wanted: (request: Arrival) => boolean): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -44,6 +50,8 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Regi
   const store = createStore(options.now ?? Date.now);
   const faults = createFaults();
   const requests: Requested[] = [];
+  const waiting = new Set<(request: Arrival) => void>();
+  const arrived = (request: Arrival) => waiting.forEach((tell) => tell(request));
   const blobs = blobRoutes(store);
   const manifests = manifestRoutes(store, options.allowedMediaTypes);
 
@@ -71,7 +79,9 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Regi
     const { method = 'GET', url: path = '/' } = request;
     const fault = faults.take(method, path);
     const wait = (options.latencyMs ?? 0) + (fault?.delayMs ?? 0);
+    arrived({ method, path });
     if (wait > 0) await delay(wait);
+    await fault?.until;
     const question: Question = {
       method,
       url: new URL(path, 'http://registry'),
@@ -104,7 +114,16 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Regi
     server.closeAllConnections();
     await new Promise<void>((resolve) => server.close(() => resolve()));
   };
-  return { ...store, host, url: `http://${host}`, faults, requests, stop, [Symbol.asyncDispose]: stop };
+  const seen = (wanted: (request: Arrival) => boolean) =>
+    new Promise<void>((resolve) => {
+      const tell = (request: Arrival) => {
+        if (!wanted(request)) return;
+        waiting.delete(tell);
+        resolve();
+      };
+      waiting.add(tell);
+    });
+  return { ...store, seen, host, url: `http://${host}`, faults, requests, stop, [Symbol.asyncDispose]: stop };
 }
 
 function send(request: IncomingMessage, response: ServerResponse, answer: Answer, fault: Fault | undefined): void {

@@ -42,10 +42,12 @@ export async function writeLedger(
   repository: string,
   ledger: Ledger,
   about: { readonly revision: string; readonly source: string; readonly createdAt: number },
+  /** Milliseconds since the epoch. */
+  now: number,
   signal?: AbortSignal,
 ): Promise<void> {
   await using folder = await systems.files.temporary('sluice-ledger-');
-  const content = Buffer.from(encodeLedger(ledger));
+  const content = Buffer.from(encodeLedger(ledger, new Date(now).toISOString()));
   const file = { path: ledgerFile, executable: false, content };
   await writeLayout(systems.files, folder.path, [file], { title: 'ledger', ...about }, [ledger.environment]);
   await systems.registry.push(folder.path, ledger.environment, repository, [ledger.environment], signal);

@@ -40,14 +40,17 @@ export interface Ledger {
 /** Name of the file in the ledger's artifact. */
 export const ledgerFile = 'ledger.json';
 
-/** The ledger as JSON text with a fixed order. */
-export function encodeLedger(ledger: Ledger): string {
+/**
+ * The ledger as JSON text with a fixed order. `writtenAt` makes each writing differ: where a registry has lost a blob, the
+ * same bytes would be taken for present and never be repaired.
+ */
+export function encodeLedger(ledger: Ledger, writtenAt = ''): string {
   const artifacts = ledger.artifacts
     .toSorted((a, b) => compare(a.app, b.app) || compare(a.name, b.name))
     .map(({ app, name, contentDigest, digest: of, commit: from, evaluated, roots }) => {
       return { app, name, contentDigest, digest: of, commit: from, evaluated, roots };
     });
-  return `${JSON.stringify({ version: 1, environment: ledger.environment, commit: ledger.commit, artifacts }, null, 1)}\n`;
+  return `${JSON.stringify({ version: 1, environment: ledger.environment, commit: ledger.commit, writtenAt, artifacts }, null, 1)}\n`;
 }
 
 /** Reads a ledger of this environment; null where the text is damaged or another's. */

@@ -89,8 +89,9 @@ export function nextLedger(
       const { contentDigest, commit } = outcome;
       const digest = item.pair.source === 'git' ? null : outcome.digest;
       entries.set(key, { ...of, contentDigest, digest, commit, evaluated: sha });
-    } else if (!entries.has(key) && since !== null) {
-      entries.set(key, { ...of, contentDigest: null, digest: null, commit: since, evaluated: since });
+    } else if (!entries.has(key)) {
+      const owed = since ?? sha;
+      entries.set(key, { ...of, contentDigest: null, digest: null, commit: owed, evaluated: owed });
     }
   }
   return { version: 1, environment, commit: sha, artifacts: [...entries.values()] };

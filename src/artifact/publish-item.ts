@@ -28,6 +28,8 @@ export interface Run {
   /** Address of the delivery repository, for the annotation. */
   readonly source: string;
   readonly limits: Limits;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
   readonly dryRun: boolean;
   /** Write layouts below this folder instead of pushing. */
   readonly layoutFolder: string | null;

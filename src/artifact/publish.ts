@@ -77,6 +77,11 @@ export async function publish(systems: PublishSystems, input: PublishInput): Pro
   let full: Promise<BuildFolder> | undefined;
   const now = clock.now();
   const gates = new Map(input.items.map(({ pair }) => [pair.environment.name, pair.environment]));
+  const told = new Set<string>();
+  const notice = (text: string) => {
+    if (!told.has(text)) input.notice(text);
+    told.add(text);
+  };
   const run: Run = {
     snapshot,
     ancestry,
@@ -88,10 +93,11 @@ export async function publish(systems: PublishSystems, input: PublishInput): Pro
     branch: input.branch,
     source: input.source,
     limits: input.limits,
+    now,
     dryRun: input.dryRun,
     layoutFolder: input.layoutFolder,
     override: input.override,
-    notice: input.notice,
+    notice,
     full() {
       full ??= materialize({ files, kustomize, snapshot, entries: [...snapshot.entries.files.values()], signal }).then(
         (folder) => disposals.use(folder),
@@ -115,7 +121,7 @@ export async function publish(systems: PublishSystems, input: PublishInput): Pro
     for (const { item, outcome, since } of result.outcomes) {
       const claims = await ranges.claims(since);
       const { origins, notes } = originsOf(claims, item.pair.app, environment);
-      for (const note of notes) input.notice(note);
+      for (const note of notes) notice(note);
       artifacts.push(publishedArtifact(item, outcome, input.branch, origins));
     }
   }
@@ -153,7 +159,7 @@ async function publishEnvironment(
       const reading = await readLedger(registry, repository, environment, signal);
       ledger = reading.ledger;
       if (reading.state === 'damaged')
-        input.notice(`the ledger of ${environment} is damaged: it is rebuilt from the tags`);
+        run.notice(`the ledger of ${environment} is damaged: it is rebuilt from the tags`);
     } catch (error) {
       signal?.throwIfAborted();
       if (!(error instanceof Fault)) throw error;
@@ -170,10 +176,10 @@ async function publishEnvironment(
   const evaluated = await evaluate(run.snapshot, items, { project: input.project, limits: input.limits, signal });
   const present = evaluated.filter((item) => {
     const never = item.state === 'absent' && entry(item) === undefined;
-    if (never)
-      input.notice(
-        `${environment}/${item.artifact.name}: nothing to publish, ${item.artifact.roots.join(', ')} does not exist`,
-      );
+    const folder = item.artifact.path === '.' ? '' : item.artifact.path;
+    if (never && !run.snapshot.tree.isDirectory(folder)) {
+      run.notice(`${item.pair.app.name}: ${folder} does not exist in commit ${sha.slice(0, 12)}`);
+    }
     return !never;
   });
   const outcomes = await pMap(
@@ -221,8 +227,11 @@ async function recordLedger(
   outcomes: EnvironmentResult['outcomes'],
 ): Promise<ExitCode> {
   const { snapshot, registry, signal } = run;
-  if (!registry || !outcomes.some(({ outcome }) => isDecided(outcome))) return 0;
-  const { sha, committedAt } = snapshot.commit;
+  const { committedAt, parents } = snapshot.commit;
+  const decided = outcomes.some(({ outcome }) => isDecided(outcome));
+  // Where all are held or failed nothing has been evaluated; a first ledger still notes what is owed since the parent.
+  const sha = decided ? snapshot.commit.sha : read === null ? parents[0] : undefined;
+  if (!registry || sha === undefined) return 0;
   try {
     const next = nextLedger(read, environment, sha, outcomes);
     if (read && encodeLedger(read) === encodeLedger(next)) return 0;
@@ -231,7 +240,7 @@ async function recordLedger(
     if (stands && (await run.ancestry.relation(stands.commit)) === 'behind') return 0;
     const about = { revision: formatRevision(run.branch, sha), source: run.source, createdAt: committedAt };
     const merged = nextLedger(stands ?? read, environment, sha, outcomes);
-    await writeLedger({ registry, files: run.files }, repository, merged, about, signal);
+    await writeLedger({ registry, files: run.files }, repository, merged, about, run.now, signal);
     return 0;
   } catch (error) {
     signal?.throwIfAborted();

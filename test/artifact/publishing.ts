@@ -31,7 +31,6 @@ export interface Publishing extends AsyncDisposable {
     more?: Partial<PublishInput> & { readonly config?: string; readonly now?: number },
   ): Promise<Published>;
   readonly notices: string[];
-  /** Clock of the runs, milliseconds; default the machine's. */
 }
 
 export const config = `version: 1
@@ -40,8 +39,10 @@ environments:
   production: {promote_from: staging, clusters: [{name: prod, agent: "shop/agents:prod"}]}
 apps:
   podinfo: {project: shop/podinfo}
-  web: {project: shop/web}
 `;
+
+/** With a second app. */
+export const bothApps = `${config}  web: {project: shop/web}\n`;
 
 export async function publishing(
   options: RegistryOptions & { readonly credentials?: (host: string) => readonly RegistryCredential[] } = {},
@@ -101,6 +102,6 @@ export function overlay(app: string, environment: string, tag = '1.0.0'): Record
   return {
     [`apps/${app}/base/kustomization.yaml`]: 'resources: [deployment.yaml]\n',
     [`apps/${app}/base/deployment.yaml`]: `apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: ${app}}\nspec:\n  template:\n    spec: {containers: [{name: app, image: registry.example.com/${app}}]}\n`,
-    [`apps/${app}/${environment}/kustomization.yaml`]: `resources: [../base]\nimages:\n- {name: registry.example.com/${app}, newTag: ${tag}}\n`,
+    [`apps/${app}/${environment}/kustomization.yaml`]: `resources: [../base]\nimages:\n- {name: registry.example.com/${app}, newTag: "${tag}"}\n`,
   };
 }
