@@ -1,4 +1,4 @@
-import { isAlias, isMap, isScalar, isSeq } from 'yaml';
+import { isMap, isScalar, isSeq } from 'yaml';
 import { Fault } from '../fault.ts';
 import { heldBy, mergedInto, resolve } from './document.ts';
 import type { Alias, ManifestDocument, ManifestFile, Node, Pair, YAMLMap } from './document.ts';

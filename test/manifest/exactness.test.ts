@@ -116,6 +116,7 @@ describe('quotes', () => {
     const single = set("q: 'x'\nv: one # c\n", value);
     // oxlint-disable-next-line no-control-regex
     expect(single).toMatch(
+      // oxlint-disable-next-line no-control-regex
       /[\u0000-\u001f\u2028\uFEFF]/.test(value) ? /^q: 'x'\nv: ".*" # c\n$/ : /^q: 'x'\nv: '.*' # c\n$/,
     );
   });
