@@ -34,6 +34,8 @@ for (const stream of [process.stdout, process.stderr]) {
   });
 }
 
+/** Longer than the final statuses of a run may take. */
+const LEAVE_MS = 6_000;
 const stop = new AbortController();
 const signals = { SIGINT: 'interrupted', SIGTERM: 'terminated' } as const;
 for (const [name, code] of Object.entries(signals)) {
@@ -49,7 +51,14 @@ process.on('unhandledRejection', (error) => {
   void leave(error);
 });
 
+/** A command that has begun something (open statuses) gets the time to end it; then the process ends all the same. */
 async function leave(error: unknown): Promise<void> {
+  if (stop.signal.aborted) return;
+  const grace = new Promise((resolve) => {
+    setTimeout(resolve, LEAVE_MS);
+  });
+  stop.abort(error);
+  await grace;
   await print(process.stderr, bugText(error, version));
   process.exit(1);
 }

@@ -94,10 +94,11 @@ export async function sync(options: SyncOptions): Promise<SyncResult> {
     const posted = await untilAborted(board.settle(), options.signal);
     return resultOf([...cells.values()], posted, claims.refused, startedAt);
   } catch (error) {
-    const signaled = options.signal.aborted;
-    const description = signaled ? 'canceled before there was a verdict' : 'sluice ended before there was a verdict';
-    await board.close({ state: signaled ? 'canceled' : 'failed', description }, closeMs);
-    throw signaled ? options.signal.reason : error;
+    const reason: unknown = options.signal.aborted ? options.signal.reason : error;
+    const canceled = reason instanceof Fault && reason.exit >= 130;
+    const description = `${canceled ? 'canceled' : 'sluice ended'} before there was a verdict`;
+    await board.close({ state: canceled ? 'canceled' : 'failed', description }, closeMs);
+    throw reason;
   }
 }
 

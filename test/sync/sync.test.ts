@@ -164,6 +164,17 @@ describe('every way out leaves a final state', () => {
     expect(world.states().some((state) => state.endsWith('canceled'))).toBe(true);
   });
 
+  test('an error nobody caught, which aborts the run: failed', async () => {
+    await using world = await gitlabWorld();
+    const stop = new AbortController();
+    world.server.on((event) => {
+      if (event.type === 'status' && event.state === 'running') stop.abort(new TypeError('a bug elsewhere'));
+    });
+    await expect(sync(optionsIn(world, [{}], { follow: endless, signal: stop.signal }))).rejects.toThrow('a bug');
+    expect(await openStatuses(world)).toEqual([]);
+    expect(world.states().some((state) => state.endsWith('failed'))).toBe(true);
+  });
+
   test('canceled before anything was posted', async () => {
     await using world = await gitlabWorld();
     const stop = new AbortController();
