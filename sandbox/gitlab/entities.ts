@@ -116,7 +116,8 @@ export function statusEntity(state: State, row: Row) {
   };
 }
 
-export function jobEntity(state: State, row: Row, commit: Commit | null) {
+/** As `play` answers it. */
+export function basicJobEntity(state: State, row: Row, commit: Commit | null) {
   const { pipeline } = row;
   return {
     id: row.id,
@@ -139,6 +140,12 @@ export function jobEntity(state: State, row: Row, commit: Commit | null) {
     ...(row.failureReason ? { failure_reason: row.failureReason } : {}),
     web_url: `${state.url}/${pipeline.project.path}/-/jobs/${row.id}`,
     project: { ci_job_token_scope_enabled: true },
+  };
+}
+
+export function jobEntity(state: State, row: Row, commit: Commit | null) {
+  return {
+    ...basicJobEntity(state, row, commit),
     artifacts: [],
     runner: null,
     runner_manager: null,

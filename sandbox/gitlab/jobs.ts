@@ -2,7 +2,7 @@ import type { Hono } from 'hono';
 import { readdir, readFile } from 'node:fs/promises';
 import { join, normalize } from 'node:path';
 import { mayUpdatePipeline } from './access.ts';
-import { jobEntity, basicPipelineEntity, userEntity } from './entities.ts';
+import { basicJobEntity, jobEntity, basicPipelineEntity, userEntity } from './entities.ts';
 import { commitOf } from './repositories.ts';
 import { enter, forbidden, identityOf, list, notFound, page, parameters, unauthorized, ApiError } from './request.ts';
 import type { Api } from './request.ts';
@@ -88,7 +88,7 @@ export function jobRoutes(app: Hono, api: Api): void {
           ? given.map((each: { key: string; value: string }) => ({ key: each.key, value: each.value }))
           : [];
         engine.play(row, user, variables);
-        return c.json(await entity(row), 200);
+        return c.json(basicJobEntity(state, row, await commitOf(state, project, row.pipeline.sha)), 200);
       }
       const retryable = ['success', 'failed', 'canceled'].includes(row.status) && !row.retried;
       if (!retryable) throw new ApiError(403, { message: '403 Forbidden - Job is not retryable' });

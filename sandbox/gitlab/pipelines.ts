@@ -79,6 +79,7 @@ export function announce(state: State, pipeline: Pipeline): void {
 
 /** Takes the status of its rows. Answers whether it changed. */
 export function recalculate(state: State, pipeline: Pipeline): boolean {
+  if (pipeline.rows.length === 0) return false;
   const status = composite(pipeline.rows.filter((row) => !row.retried));
   if (status === pipeline.status) return false;
   pipeline.status = status;

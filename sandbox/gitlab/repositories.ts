@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { cpSync, writeFileSync } from 'node:fs';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Project, State, User } from './state.ts';
@@ -68,10 +69,11 @@ export async function gitBytes(
   });
 }
 
-/** Makes the bare repository of a project. */
-export async function initRepository(state: State, project: Project): Promise<void> {
-  await mkdir(project.repository, { recursive: true });
-  await git(state, project.repository, ['init', '-q', '--bare', '-b', project.defaultBranch, '.']);
+/** The empty repository that new projects are copies of; made once. */
+export async function initTemplate(state: State): Promise<void> {
+  const template = templateFolder(state);
+  await mkdir(template, { recursive: true });
+  await git(state, template, ['init', '-q', '--bare', '--template=', '.']);
   const settings = `[http]
 	receivepack = true
 [uploadpack]
@@ -88,8 +90,17 @@ export async function initRepository(state: State, project: Project): Promise<vo
 [gc]
 	auto = 0
 `;
-  const config = join(project.repository, 'config');
-  await writeFile(config, settings, { flag: 'a' });
+  await writeFile(join(template, 'config'), settings, { flag: 'a' });
+}
+
+function templateFolder(state: State): string {
+  return join(state.folder, 'template.git');
+}
+
+/** Makes the bare repository of a project. */
+export function initRepository(state: State, project: Project): void {
+  cpSync(templateFolder(state), project.repository, { recursive: true });
+  writeFileSync(join(project.repository, 'HEAD'), `ref: refs/heads/${project.defaultBranch}\n`);
 }
 
 /** Commits that have been read: they never change. */

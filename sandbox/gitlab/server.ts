@@ -25,8 +25,9 @@ import {
   putVariable,
   readFolder,
 } from './setup.ts';
+import { initTemplate } from './repositories.ts';
 import { getProject } from './state.ts';
-import type { Project, State } from './state.ts';
+import type { State } from './state.ts';
 import { addUser, createSigner, newSecret } from './tokens.ts';
 import { autoMergeOnEnd } from './merge-requests.ts';
 
@@ -41,6 +42,7 @@ export async function startGitLab(options: GitLabOptions): Promise<GitLabServer>
   const state = createState(options);
   await mkdir(join(options.folder, 'repositories'), { recursive: true });
   await writeHooks(join(options.folder, 'hooks'));
+  await initTemplate(state);
   const engine = createEngine(state);
   const api = { state, engine };
   autoMergeOnEnd(api);
@@ -67,19 +69,10 @@ export async function startGitLab(options: GitLabOptions): Promise<GitLabServer>
   state.host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
   state.url = `http://${state.host}`;
   const owner = addUser(state, { username: 'root', name: 'Administrator', admin: true });
-  const ready = new Map<Project, Promise<void>>();
-  const opened = async (path: string) => {
-    const project = getProject(state, path);
-    await ready.get(project);
-    return project;
-  };
-  const createProject: GitLabServer['createProject'] = (path, fields) => {
-    const added = addProject(state, path, fields);
-    ready.set(added.project, engine.track(added.ready));
-    return projectHandle(state, added.project);
-  };
+  const createProject: GitLabServer['createProject'] = (path, fields) =>
+    projectHandle(state, addProject(state, path, fields));
   const seed: GitLabServer['seed'] = async (path, files, message, seedOptions) => {
-    const project = await opened(path);
+    const project = getProject(state, path);
     const encode = (content: string | Uint8Array) => ({
       content: typeof content === 'string' ? Buffer.from(content) : content,
     });

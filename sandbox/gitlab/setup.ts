@@ -22,12 +22,12 @@ export function ensureGroup(state: State, path: string): Group {
   return group;
 }
 
-/** Adds a project; its repository is made by `ready`, which callers that need git await. */
+/** Adds a project with an empty repository. */
 export function addProject(
   state: State,
   path: string,
   fields: Parameters<GitLabServer['createProject']>[1] = {},
-): { readonly project: Project; readonly ready: Promise<void> } {
+): Project {
   if (!/^[\w.-]+(\/[\w.-]+)+$/.test(path)) throw new Error(`not a project path: ${path}`);
   if (state.projects.has(path.toLowerCase())) throw new Error(`the project ${path} exists already`);
   ensureGroup(state, path.split('/').slice(0, -1).join('/'));
@@ -64,7 +64,8 @@ export function addProject(
     jobTokenAllowlist: [],
   };
   state.projects.set(path.toLowerCase(), project);
-  return { project, ready: initRepository(state, project) };
+  initRepository(state, project);
+  return project;
 }
 
 /** A project as callers see it. */

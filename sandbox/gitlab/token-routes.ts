@@ -249,7 +249,17 @@ export function tokenRoutes(app: Hono, api: Api): void {
     return { ...entity(fresh), token: fresh.value };
   };
 
-  app.get('/personal_access_tokens/self', (c) => c.json(entity(enterAsUser(api, c, { anyScope: true }).token)));
+  /** Without what only project and group tokens have. */
+  const personal = (token: Token) => {
+    const {
+      access_level: _level,
+      resource_type: _type,
+      resource_id: _id,
+      ...rest
+    } = entity({ ...token, kind: 'project' }) as Record<string, unknown>;
+    return rest;
+  };
+  app.get('/personal_access_tokens/self', (c) => c.json(personal(enterAsUser(api, c, { anyScope: true }).token)));
   app.delete('/personal_access_tokens/self', (c) => {
     enterAsUser(api, c, { anyScope: true }).token.revoked = true;
     return c.body(null, 204);

@@ -24,6 +24,8 @@ const description = JSON.parse(
  * lists are among them).
  */
 const untyped = new Set([
+  'inline',
+  'API_Entities_ProjectAccess',
   'API_Entities_MergeRequestBasic',
   'API_Entities_MergeRequest',
   'API_Entities_Commit',
@@ -54,7 +56,7 @@ function rewrite(schema: unknown, entity: string): unknown {
   if (node['properties'] || type === 'object') {
     const properties = Object.entries((node['properties'] ?? {}) as Record<string, unknown>).map(([key, value]) => [
       key,
-      rewrite(value, entity),
+      rewrite(value, typeof value === 'object' && value !== null && 'properties' in value ? 'inline' : entity),
     ]);
     for (const key of newer[entity] ?? []) properties.push([key, {}]);
     return {
