@@ -26,6 +26,18 @@ const DEFAULT_PORTS: Readonly<Record<string, string>> = {
  * slash at the end; host in lower case. `git@host:path` and `ssh://git@host/path` are the same as `https://host/path`.
  */
 export function normalizeUrl(url: string): string {
+  const known = normalized.get(url);
+  if (known !== undefined) return known;
+  // The same few addresses are compared at every look at a cluster.
+  if (normalized.size >= 4096) normalized.clear();
+  const result = spellOut(url);
+  normalized.set(url, result);
+  return result;
+}
+
+const normalized = new Map<string, string>();
+
+function spellOut(url: string): string {
   const text = url.trim();
   const scp = /^(?:[^@/\s]+@)?([^:/\s]+):(?!\/\/)(?!\d+(?:\/|$))(.*)$/.exec(text);
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase();

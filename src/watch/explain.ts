@@ -4,7 +4,7 @@ import type { Clock } from '../systems/clock.ts';
 import type { Cluster, KubernetesObject } from '../systems/cluster.ts';
 import { firstCause } from './cause.ts';
 import { formatObject, isWorkload, watchedKinds, type InventoryEntry, type KindName } from './kinds.ts';
-import type { Verdict } from './verdict.ts';
+import type { ObjectState, Verdict } from './verdict.ts';
 import type { ClusterView } from './view.ts';
 import { readWorkload, type WorkloadObject } from './workload.ts';
 
@@ -16,6 +16,8 @@ const KEPT_MS = 3_000;
 /** Reasons that say everything themselves: no workload is to blame. */
 const PLAIN = new Set([
   'BuildFailed',
+  'ReconciliationFailed',
+  'PruneFailed',
   'ArtifactFailed',
   'DependencyNotReady',
   'Suspended',
@@ -28,6 +30,8 @@ const PLAIN = new Set([
 export interface Explainer {
   /** The verdict, with the workload that is to blame and the reason of its pods where they may be read. Never rejects. */
   explain(verdict: Verdict): Promise<Verdict>;
+  /** The first cause below objects that are not ready, in one line. Never rejects. */
+  cause(objects: readonly ObjectState[]): Promise<string | undefined>;
 }
 
 /**
@@ -69,8 +73,8 @@ export function createExplainer(cluster: Cluster, view: ClusterView, clock: Cloc
     return found;
   }
 
-  async function causeOf(verdict: Verdict, until: AbortSignal): Promise<string | undefined> {
-    for (const state of verdict.objects) {
+  async function causeOf(objects: readonly ObjectState[], until: AbortSignal): Promise<string | undefined> {
+    for (const state of objects) {
       if (state.state === 'ready' || PLAIN.has(state.reason)) continue;
       const own = inventoryOf(state, view);
       for (const entry of own) {
@@ -84,24 +88,30 @@ export function createExplainer(cluster: Cluster, view: ClusterView, clock: Cloc
         workloads.find((one) => one.judgement.state !== 'ready');
       if (!bad) continue;
       const pods = await list('Pod', bad.ref.namespace, until);
-      const cause = firstCause(bad, pods, []) ?? firstCause(bad, pods, await list('Event', bad.ref.namespace, until));
-      return cause ?? `${formatObject(bad.ref)}: ${bad.judgement.message}`;
+      const said = firstCause(bad, pods, []) ?? firstCause(bad, pods, await list('Event', bad.ref.namespace, until));
+      return said ?? `${formatObject(bad.ref)}: ${bad.judgement.message}`;
     }
     return undefined;
   }
 
+  async function cause(objects: readonly ObjectState[]): Promise<string | undefined> {
+    const limit = new AbortController();
+    const until = AbortSignal.any([signal, limit.signal]);
+    const late = clock.sleep(LIMIT_MS, until).then(
+      () => undefined,
+      () => undefined,
+    );
+    const found = await Promise.race([causeOf(objects, until).catch(() => undefined), late]);
+    limit.abort();
+    return found;
+  }
+
   return {
+    cause,
     async explain(verdict) {
-      const limit = new AbortController();
-      const until = AbortSignal.any([signal, limit.signal]);
-      const late = clock.sleep(LIMIT_MS, until).then(
-        () => undefined,
-        () => undefined,
-      );
-      const cause = await Promise.race([causeOf(verdict, until).catch(() => undefined), late]);
-      limit.abort();
-      if (cause === undefined || verdict.message.includes(cause)) return verdict;
-      return { ...verdict, message: `${verdict.message} (${cause})` };
+      const found = await cause(verdict.objects);
+      if (found === undefined || verdict.message.includes(found)) return verdict;
+      return { ...verdict, message: `${verdict.message} (${found})` };
     },
   };
 }

@@ -203,7 +203,8 @@ function outlast(one: Judgement, marks: Marks, patience: Patience, fetched: bool
   return marks.recent(what(one.grace), patience[one.grace]) ? one : { ...one, state: 'failed' };
 }
 
-function objectsOf(judgements: readonly Judgement[]): readonly ObjectState[] {
+/** Judgements as they stand in verdicts. */
+export function objectsOf(judgements: readonly Judgement[]): readonly ObjectState[] {
   return judgements.map(({ ref, state, reason, message }) => ({ ...ref, state, reason, message }));
 }
 

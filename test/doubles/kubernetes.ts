@@ -146,6 +146,12 @@ export async function startKubernetes(): Promise<KubernetesDouble> {
         response.end();
       }
     },
+    async watching() {
+      // Closed sockets are noticed by the server a moment later.
+      for (let turn = 0; turn < 50 && watchers.size > 0; turn += 1)
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      return watchers.size;
+    },
     async stop() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
@@ -165,6 +171,8 @@ export interface KubernetesDouble {
   pages(size: number): void;
   /** Ends all open watches, after writing a last line where one is given. */
   cutWatches(line?: string): void;
+  /** How many watches are open, once those being closed are. */
+  watching(): Promise<number>;
   stop(): Promise<void>;
 }
 

@@ -9,8 +9,8 @@ import { findSources } from '../../src/notify/find-source.ts';
 import { serviceProxyPath, webhookPath } from '../../src/notify/receiver.ts';
 import { secret } from '../../src/secret.ts';
 import { connectCluster } from '../../src/systems/cluster-kubernetes.ts';
-import { systemClock } from '../../src/systems/clock-system.ts';
 import { fetchHttp } from '../../src/systems/http-fetch.ts';
+import { fastClock } from '../doubles/fast-clock.ts';
 import { startKubernetes, statusObject, type KubernetesDouble } from '../doubles/kubernetes.ts';
 import { gitRepository, ociRepository, ours } from '../watch/objects.ts';
 
@@ -65,7 +65,7 @@ function ask(settings: Partial<ClusterSettings>, more: Partial<ReconcileOptions>
     source,
     secretOf: (variable) => (variable === 'RECEIVER' ? secret(TOKEN) : undefined),
     idToken: secret('header.claims.signature'),
-    clock: systemClock(),
+    clock: fastClock(20),
     signal: new AbortController().signal,
     ...more,
   });

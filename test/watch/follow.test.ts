@@ -1,17 +1,20 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { connectCluster } from '../../src/systems/cluster-kubernetes.ts';
-import { systemClock } from '../../src/systems/clock-system.ts';
 import { followCluster, type FollowOptions } from '../../src/watch/follow.ts';
 import type { Followed, Observation, Verdict } from '../../src/watch/verdict.ts';
-import { startKubernetes, type KubernetesDouble } from '../doubles/kubernetes.ts';
+import { fastClock } from '../doubles/fast-clock.ts';
+import { startKubernetes, statusObject, type KubernetesDouble } from '../doubles/kubernetes.ts';
+import { podinfo } from './look.ts';
 import {
   conditions,
   deployment,
   former,
   formerCommit,
+  helmRelease,
   kustomization,
+  newer,
+  newerCommit,
   ociRepository,
-  ourCommit,
   ours,
 } from './objects.ts';
 
@@ -23,30 +26,14 @@ afterEach(async () => {
   await kubernetes.stop();
 });
 
-const podinfo: Followed = {
-  cluster: 'staging-eu',
-  environment: 'staging',
-  app: 'podinfo',
-  artifact: 'podinfo',
-  source: 'oci',
-  urls: ['registry.example.com/shop/delivery/podinfo'],
-  reference: 'staging',
-  wanted: ours,
-  commit: ourCommit,
-  namespace: 'flux-system',
-  objects: [],
-  roots: ['apps/podinfo/staging'],
-  health: 'workloads',
-};
-
 function follow(followed: readonly Followed[], options: Partial<FollowOptions> = {}) {
-  const clock = systemClock();
+  const clock = options.clock ?? fastClock(20);
   return followCluster({
     cluster: connectCluster({ name: 'staging-eu', context: 'team/agents:main', kubeconfig: kubernetes.kubeconfig }),
     followed,
     clock,
     signal: new AbortController().signal,
-    deadline: clock.now() + 20_000,
+    deadline: clock.now() + 200_000,
     contains: async (own, theirs) => own === theirs,
     stillHolds: async () => false,
     ...options,
@@ -114,4 +101,188 @@ test('a failed build of our digest is final at once, with its text', async () =>
     reason: 'BuildFailed',
     message: 'Kustomization flux-system/podinfo: BuildFailed: kustomize build failed: accumulating resources',
   });
+});
+
+test('a failure names the pod below it, and nothing is read for that before', async () => {
+  kubernetes.put(ociRepository(ours));
+  const status = {
+    lastAttemptedRevision: `staging@${ours}`,
+    conditions: conditions(['Ready', 'False', 'HealthCheckFailed', 'health check failed after 32s']),
+  };
+  kubernetes.put(kustomization(`staging@${former}`, { status }));
+  kubernetes.put(deployment({ status: { readyReplicas: 0, availableReplicas: 0 } }));
+  kubernetes.put({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'podinfo-7d9', namespace: 'shop', labels: { app: 'podinfo' } },
+    status: {
+      containerStatuses: [
+        { state: { waiting: { reason: 'ImagePullBackOff', message: 'Back-off pulling image "x"' } } },
+      ],
+    },
+  });
+  const { verdict } = await verdictOf(follow([podinfo]));
+  expect(verdict?.message).toBe(
+    'Kustomization flux-system/podinfo: HealthCheckFailed: health check failed after 32s (Deployment shop/podinfo: pod podinfo-7d9: ImagePullBackOff: Back-off pulling image "x")',
+  );
+});
+
+test('while applied objects are not healthy the reason of their pods is shown', async () => {
+  kubernetes.put(ociRepository(ours));
+  kubernetes.put(kustomization(`staging@${ours}`, { spec: { wait: false } }));
+  kubernetes.put(deployment({ status: { readyReplicas: 0, availableReplicas: 0 } }));
+  kubernetes.put({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name: 'podinfo-7d9', namespace: 'shop', labels: { app: 'podinfo' } },
+    status: { containerStatuses: [{ state: { waiting: { reason: 'ErrImagePull', message: 'nope' } } }] },
+  });
+  const seen: Observation[] = [];
+  for await (const observation of follow([podinfo])) {
+    seen.push(observation);
+    if (observation.message.includes('ErrImagePull')) kubernetes.put(deployment());
+  }
+  expect(seen.at(-1)?.verdict?.verdict).toBe('synced');
+  expect(seen.at(-2)?.message).toContain('(Deployment shop/podinfo: pod podinfo-7d9: ErrImagePull: nope)');
+});
+
+test('a source that keeps its old revision is asked again, with growing pauses, until ours shows', async () => {
+  kubernetes.put(ociRepository(former, { commit: formerCommit }));
+  kubernetes.put(kustomization(`staging@${former}`));
+  const clock = fastClock(50);
+  const times: number[] = [];
+  const { verdict } = await verdictOf(
+    follow([podinfo], {
+      clock,
+      ask: async () => {
+        times.push(clock.now());
+        if (times.length < 4) throw new Error('not this time');
+        kubernetes.put(ociRepository(ours));
+        kubernetes.put(kustomization(`staging@${ours}`));
+      },
+    }),
+  );
+  expect(verdict?.verdict).toBe('synced');
+  expect(times).toHaveLength(4);
+  const gaps = times.slice(1).map((time, index) => time - (times[index] ?? 0));
+  expect(gaps[0]).toBeGreaterThanOrEqual(1_500);
+  expect(gaps[2]).toBeGreaterThanOrEqual(7_500);
+});
+
+test('a lineage that cannot be told at first is asked again', async () => {
+  kubernetes.put(ociRepository(newer, { commit: newerCommit }));
+  kubernetes.put(kustomization(`staging@${newer}`));
+  let questions = 0;
+  const { verdict } = await verdictOf(
+    follow([podinfo], {
+      contains: async () => {
+        questions += 1;
+        if (questions === 1) throw new Error('not fetched yet');
+        return true;
+      },
+      stillHolds: async () => true,
+    }),
+  );
+  expect(verdict?.verdict).toBe('synced');
+  expect(questions).toBe(2);
+});
+
+test('at the deadline the last known reason is told', async () => {
+  kubernetes.put(ociRepository(ours));
+  kubernetes.put(
+    kustomization(`staging@${former}`, {
+      status: {
+        conditions: conditions(['Ready', 'False', 'DependencyNotReady', "dependency 'flux-system/db' is not ready"]),
+      },
+    }),
+  );
+  const clock = fastClock(50);
+  const { verdict } = await verdictOf(follow([podinfo], { clock, deadline: clock.now() + 10_000 }));
+  expect(verdict).toMatchObject({ verdict: 'timed-out', reason: 'DependencyNotReady' });
+});
+
+test('an abort ends it with its reason, and nothing is left open', async () => {
+  kubernetes.put(ociRepository(former, { commit: formerCommit }));
+  const abort = new AbortController();
+  const reading = (async () => {
+    for await (const observation of follow([podinfo], { signal: abort.signal }))
+      if (observation.phase === 'waiting') abort.abort(new Error('canceled'));
+  })();
+  await expect(reading).rejects.toThrow('canceled');
+  expect(await kubernetes.watching()).toBe(0);
+});
+
+test('where only one namespace may be read that is enough', async () => {
+  kubernetes.interfere(({ path }) =>
+    path.includes('/namespaces/') ? undefined : { status: 403, body: JSON.stringify(statusObject(403, 'forbidden')) },
+  );
+  kubernetes.put(ociRepository(ours));
+  kubernetes.put(kustomization(`staging@${ours}`));
+  expect((await verdictOf(follow([podinfo]))).verdict?.verdict).toBe('synced');
+});
+
+test('a release that takes values from what was applied is asked to reconcile', async () => {
+  const values = { spec: { valuesFrom: [{ kind: 'ConfigMap', name: 'values' }] } };
+  kubernetes.put(ociRepository(ours));
+  kubernetes.put(
+    kustomization(`staging@${ours}`, {
+      status: {
+        inventory: {
+          entries: [
+            { id: 'flux-system_tiny_helm.toolkit.fluxcd.io_HelmRelease', v: 'v2' },
+            { id: 'flux-system_values__ConfigMap', v: 'v1' },
+          ],
+        },
+      },
+    }),
+  );
+  kubernetes.put(helmRelease('1.2.0', values));
+  kubernetes.interfere((request) => {
+    if (request.method === 'PATCH') {
+      const token = (JSON.parse(request.body) as { metadata: { annotations: Record<string, string> } }).metadata
+        .annotations['reconcile.fluxcd.io/requestedAt'];
+      setImmediate(() =>
+        kubernetes.put(helmRelease('1.2.0', { ...values, status: { lastHandledReconcileAt: token } })),
+      );
+    }
+    return undefined;
+  });
+  expect((await verdictOf(follow([podinfo]))).verdict?.verdict).toBe('synced');
+  expect(kubernetes.requests.filter(({ method }) => method === 'PATCH').map(({ path }) => path.split('?')[0])).toEqual([
+    '/apis/helm.toolkit.fluxcd.io/v2/namespaces/flux-system/helmreleases/tiny',
+  ]);
+});
+
+test('the requests do not grow with the number of apps', async () => {
+  const counts: number[] = [];
+  for (const number of [1, 200]) {
+    const double = await startKubernetes();
+    const apps = Array.from({ length: number }, (_, index) => `app${index}`);
+    for (const name of apps) {
+      double.put(ociRepository(ours, { name, spec: { url: `oci://registry.example.com/shop/delivery/${name}` } }));
+      const entries = [{ id: `shop_${name}_apps_Deployment`, v: 'v1' }];
+      double.put(
+        kustomization(`staging@${ours}`, {
+          name,
+          spec: { wait: false, sourceRef: { kind: 'OCIRepository', name } },
+          status: { inventory: { entries } },
+        }),
+      );
+      double.put(deployment({ name }));
+    }
+    const followed = apps.map((app) => ({
+      ...podinfo,
+      app,
+      artifact: app,
+      urls: [`registry.example.com/shop/delivery/${app}`],
+    }));
+    const cluster = connectCluster({ name: 'staging-eu', context: 'other', kubeconfig: double.kubeconfig });
+    const verdicts = new Set<string>();
+    for await (const observation of follow(followed, { cluster }))
+      if (observation.verdict) verdicts.add(`${observation.followed.app} ${observation.verdict.verdict}`);
+    expect([...verdicts].toSorted()).toEqual(apps.map((app) => `${app} synced`).toSorted());
+    counts.push(double.requests.length);
+    await double.stop();
+  }
+  expect(counts[1]).toBeLessThanOrEqual((counts[0] ?? 0) + 4);
 });
