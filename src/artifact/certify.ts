@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import { Fault } from '../fault.ts';
 import { fluxObjects } from '../manifest/reach-flux.ts';
 import { resolveInside } from '../manifest/reach-kustomization.ts';
@@ -52,9 +53,13 @@ async function proofOf(run: Run, item: Ready): Promise<Proof> {
   try {
     return await prove(part, await run.full(), item.selection.builds, item.artifact.roots.length);
   } catch (error) {
-    const remote = error instanceof Fault && error.code === 'build_refused' && isRemote(item, error.message);
-    if (remote) return { proven: false, why: error.message, missing: [] };
-    throw error;
+    if (!(error instanceof Fault) || error.code !== 'build_refused') throw error;
+    if (isRemote(item, error.message)) return { proven: false, why: error.message, missing: [] };
+    const left = snapshot.ignored.filter((path) => error.message.includes(posix.basename(path)));
+    if (left.length === 0) throw error;
+    throw new Fault(error.code, error.message, {
+      hint: `Flux’s ignore rules leave ${left.join(', ')} out: bring it back with a rule such as !${posix.basename(left[0] ?? '')} in .sourceignore.`,
+    });
   }
 }
 
@@ -119,7 +124,7 @@ function incomplete(item: Ready, proof: Proof | null): Fault {
     return new Fault('prune_refused', `${name}: ${proof.why}: it would lose ${missing}, which git still holds`);
   }
   return new Fault('build_refused', `${name}: ${proof.why}`, {
-    hint: 'Files that Flux’s ignore rules leave out (images, archives, .gitlab-ci.yml) are not in an artifact: a `!` rule in .sourceignore brings them back.',
+    hint: 'Check what the roots reach; `files: folder` with a wider `path` takes everything below it.',
   });
 }
 

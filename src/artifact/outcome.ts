@@ -16,6 +16,8 @@ export interface Outcome {
   readonly commit: string;
   /** Moving tag first. */
   readonly tags: readonly string[];
+  /** The commit that stood before, where only the registry knew it. */
+  readonly before?: string;
   readonly fault?: Fault;
 }
 

@@ -81,7 +81,8 @@ export async function publishItem(
     }
     const standing =
       run.registry && (await readStanding(run.registry, item.artifact.repository, item.pair.tag, run.signal));
-    return await publishChanged(run, item, entry, standing, tags);
+    const outcome = await publishChanged(run, item, entry, standing, tags);
+    return since === null && standing?.commit ? { ...outcome, before: standing.commit } : outcome;
   } catch (error) {
     run.signal?.throwIfAborted();
     if (error instanceof Fault) return faultOutcome(error, sha, tags.slice(0, 1), entry);

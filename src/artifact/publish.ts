@@ -186,7 +186,8 @@ async function publishEnvironment(
     present,
     async (item: Evaluated) => {
       const since = sinceOf(item);
-      return { item, since, outcome: await publishItem(run, item, entry(item), since) };
+      const outcome = await publishItem(run, item, entry(item), since);
+      return { item, since: since ?? outcome.before ?? null, outcome };
     },
     { concurrency: input.parallel, ...(signal ? { signal } : {}) },
   );
@@ -194,7 +195,8 @@ async function publishEnvironment(
     registry && repository !== null && !run.dryRun && outcomes.length > 0
       ? await recordLedger(run, repository, environment, ledger, outcomes)
       : 0;
-  return { outcomes, since: ledger?.commit ?? null, exit };
+  const known = outcomes.find(({ since }) => since !== null)?.since ?? null;
+  return { outcomes, since: ledger?.commit ?? known, exit };
 }
 
 /** Without a registry no ledger is kept: the commit's first parent stands for what was before. */

@@ -11,6 +11,8 @@ export interface Snapshot {
   readonly commit: CommitInfo;
   readonly entries: Entries;
   readonly tree: Tree;
+  /** Files that Flux leaves out. */
+  readonly ignored: readonly string[];
   /** Texts read so far, by path. */
   readonly texts: ReadonlyMap<string, string>;
   /** Reads texts, in one batch. */
@@ -54,6 +56,7 @@ export async function openSnapshot(git: GitRepository, sha: string): Promise<Sna
   return {
     commit,
     entries,
+    ignored: [...expanded.files.keys()].filter((path) => !entries.files.has(path)),
     texts,
     tree: treeOf([...entries.files.keys(), ...entries.barred.keys()]),
     async readTexts(paths) {
