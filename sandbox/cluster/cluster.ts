@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { createAuthorizer } from './api/authorize.ts';
 import { type ApiState, createApi } from './api/server.ts';
+import { createAlerts } from './flux/alerts.ts';
 import { createArtifacts } from './flux/artifacts.ts';
 import { fluxDuties, startControllers } from './flux/flux.ts';
 import type { World } from './flux/world.ts';
@@ -21,12 +22,12 @@ import { createWorkloads, workloadKinds } from './workloads/workloads.ts';
 
 const systemNamespaces = ['default', 'kube-system', 'flux-system'];
 
-function createWorld(options: ClusterOptions, folder: string, forgetting: Forgetting): World {
+function createWorld(options: ClusterOptions, folder: string, forgetting: Forgetting) {
   const scale = options.timeScale ?? 1;
   const now = options.now ?? Date.now;
   const store = createStore(now);
   const hosts = Object.entries(options.hosts ?? {});
-  return {
+  const world: World = {
     store,
     artifacts: createArtifacts(),
     now,
@@ -54,8 +55,11 @@ function createWorld(options: ClusterOptions, folder: string, forgetting: Forget
     requeueDependency: options.requeueDependencyMs ?? 30_000,
     dropsHistory: () => forgetting.history,
     omitted: () => forgetting.fields,
+    notify: (event) => alerts.send(event),
     log: options.log ?? (() => undefined),
   };
+  const alerts = createAlerts(world);
+  return { world, alerts };
 }
 
 async function listen(server: Server): Promise<string> {
@@ -78,7 +82,7 @@ async function close(server: Server): Promise<void> {
 export async function startCluster(options: ClusterOptions): Promise<SimulatedCluster> {
   const folder = await mkdtemp(join(options.folder ?? tmpdir(), 'cluster-'));
   const forgetting: Forgetting = { history: false, fields: [] };
-  const world = createWorld(options, folder, forgetting);
+  const { world, alerts } = createWorld(options, folder, forgetting);
   const { store } = world;
   const workloads = createWorkloads(world, options.workloads ?? fateByTag);
   const work = Object.fromEntries(
@@ -113,6 +117,7 @@ export async function startCluster(options: ClusterOptions): Promise<SimulatedCl
   let stopping: Promise<void> | null = null;
   const stop = async () => {
     await controllers.stop();
+    await alerts.settle();
     for (const cut of state.watches) cut();
     await Promise.all([server, receiver].map(close));
     await rm(folder, { recursive: true, force: true, maxRetries: 3 });

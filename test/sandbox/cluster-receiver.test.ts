@@ -19,7 +19,7 @@ async function startReceivers() {
   world.cluster.scripts.pause('source-controller');
   const [source] = fluxObjects('127.0.0.1:1', 'a/b', 'app');
   world.cluster.apply([
-    source as ClusterObject,
+    ...(source ? [source] : []),
     {
       apiVersion: 'v1',
       kind: 'Secret',

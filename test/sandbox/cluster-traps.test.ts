@@ -94,6 +94,9 @@ describe('what a cluster can show', () => {
     await cluster.until('Kustomization', one('app', isLost));
     cluster.scripts.resume('source-controller');
     await cluster.until('Kustomization', one('app', isAt(digest)));
+    expect(cluster.get('OCIRepository', 'flux-system', 'app')?.status).toMatchObject({
+      artifact: { revision: `main@${digest}` },
+    });
   });
 
   test('children: a Kustomization that applies Kustomizations waits for them, and prunes what left', async () => {

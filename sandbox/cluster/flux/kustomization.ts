@@ -250,25 +250,31 @@ export function reconcileKustomization(world: World) {
     }
     const originRevision = text(at(artifact, 'metadata', 'org.opencontainers.image.revision'));
     const source = { object: found, revision: text(artifact['revision']), url: text(artifact['url']), originRevision };
+    const metadata = { revision: source.revision, ...(originRevision === '' ? {} : { originRevision }) };
     const run: Run = { world, key, object, draft, source, timeout: timeoutOf(object), signal };
     try {
       await runOnce(run);
       await finish(draft, object);
-      emit(
-        world,
-        object,
-        'kustomize-controller',
-        'Normal',
-        'ReconciliationSucceeded',
-        `Reconciliation finished, applied revision: ${source.revision}`,
-      );
+      emit(world, object, {
+        by: 'kustomize-controller',
+        type: 'Normal',
+        reason: 'ReconciliationSucceeded',
+        message: `Reconciliation finished, applied revision: ${source.revision}`,
+        metadata: { ...metadata, commit_status: 'update' },
+      });
       return milliseconds(spec(object)['interval'], 600_000);
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof RunFailure)) throw error;
       draft.set('Ready', 'False', error.reason, error.message);
       await finish(draft, object);
-      emit(world, object, 'kustomize-controller', 'Warning', error.reason, error.message);
+      emit(world, object, {
+        by: 'kustomize-controller',
+        type: 'Warning',
+        reason: error.reason,
+        message: error.message,
+        metadata,
+      });
       return error.reason === 'HealthCheckCanceled'
         ? 0
         : error.message.startsWith('failed to download')

@@ -93,7 +93,13 @@ async function store(world: World, object: ClusterObject, draft: StatusDraft, re
   draft.rest['url'] = `http://source-controller.flux-system.svc.cluster.local./${id}/latest.tar.gz`;
   if (before['digest'] !== artifact.digest) {
     const message = `stored artifact with revision '${resolved.revision}' from '${text(spec(object)['url'])}'`;
-    emit(world, object, 'source-controller', 'Normal', 'NewArtifact', message);
+    emit(world, object, {
+      by: 'source-controller',
+      type: 'Normal',
+      reason: 'NewArtifact',
+      message,
+      metadata: { revision: resolved.revision },
+    });
   }
 }
 
@@ -123,7 +129,7 @@ async function fail(draft: StatusDraft, world: World, object: ClusterObject, fai
       'ProgressingWithRetry',
       draft.condition('Reconciling')?.message ?? 'reconciliation in progress',
     );
-  emit(world, object, 'source-controller', 'Warning', failure.reason, failure.message);
+  emit(world, object, { by: 'source-controller', type: 'Warning', reason: failure.reason, message: failure.message });
   await draft.write();
 }
 

@@ -1,6 +1,7 @@
 import type { Resource } from '../store/kinds.ts';
 import type { ClusterObject } from '../handle.ts';
 import type { Store } from '../store/store.ts';
+import type { FluxEvent } from './alerts.ts';
 import type { Artifacts } from './artifacts.ts';
 
 /** What the answer of a child process is. */
@@ -37,6 +38,8 @@ export interface World {
   dropsHistory(): boolean;
   /** Fields of status that controllers do not know. */
   omitted(): readonly string[];
+  /** Tells notification-controller. */
+  readonly notify: (event: FluxEvent) => void;
   log(line: string): void;
 }
 
@@ -59,40 +62,42 @@ export function kindOf(store: Store, kind: string): Resource {
   return found;
 }
 
-/** Records an Event of a controller about an object, as `kubectl get events` shows it. */
-export function emit(
-  world: World,
-  object: ClusterObject,
-  by: string,
-  type: 'Normal' | 'Warning',
-  reason: string,
-  message: string,
-): void {
-  const { store } = world;
-  const time = new Date(world.now()).toISOString().replace(/\.\d+Z$/, 'Z');
-  const namespace = object.metadata.namespace ?? 'default';
-  const resource = kindOf(store, 'Event');
-  const old = store.list(resource, namespace).find((event) => {
+/** What a controller says about an object. `metadata` is for notification-controller. */
+export interface Announcement {
+  readonly by: string;
+  readonly type: 'Normal' | 'Warning';
+  readonly reason: string;
+  readonly message: string;
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+function count(world: World, object: ClusterObject, { reason, message }: Announcement, time: string): boolean {
+  const resource = kindOf(world.store, 'Event');
+  const old = world.store.list(resource, object.metadata.namespace ?? 'default').find((event) => {
     const involved = event['involvedObject'] as Record<string, unknown> | undefined;
     return event['reason'] === reason && event['message'] === message && involved?.['uid'] === object.metadata.uid;
   });
-  if (old) {
-    store.update(resource, { ...old, count: Number(old['count'] ?? 1) + 1, lastTimestamp: time });
-    return;
-  }
-  const { uid, resourceVersion } = object.metadata;
-  store.create(resource, {
+  if (!old) return false;
+  world.store.update(resource, { ...old, count: Number(old['count'] ?? 1) + 1, lastTimestamp: time });
+  return true;
+}
+
+/** Records an Event about an object, as `kubectl get events` shows it, and tells notification-controller of Flux's. */
+export function emit(world: World, object: ClusterObject, announcement: Announcement): void {
+  const { by, type, reason, message, metadata = {} } = announcement;
+  const severity = type === 'Warning' ? 'error' : 'info';
+  if (by.endsWith('-controller')) world.notify({ object, severity, reason, message, metadata });
+  const time = new Date(world.now()).toISOString().replace(/\.\d+Z$/, 'Z');
+  if (count(world, object, announcement, time)) return;
+  const { name, namespace, uid, resourceVersion } = object.metadata;
+  world.store.create(kindOf(world.store, 'Event'), {
     apiVersion: 'v1',
     kind: 'Event',
-    metadata: { name: `${object.metadata.name}.${store.version().toString(16).padStart(16, '1')}`, namespace },
-    involvedObject: {
-      apiVersion: object.apiVersion,
-      kind: object.kind,
-      name: object.metadata.name,
-      namespace: object.metadata.namespace,
-      uid,
-      resourceVersion,
+    metadata: {
+      name: `${name}.${world.store.version().toString(16).padStart(16, '1')}`,
+      namespace: namespace ?? 'default',
     },
+    involvedObject: { apiVersion: object.apiVersion, kind: object.kind, name, namespace, uid, resourceVersion },
     reason,
     message,
     type,

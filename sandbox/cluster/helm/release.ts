@@ -119,7 +119,7 @@ function failed(attempt: Attempt, action: 'install' | 'upgrade', why: string): v
   draft.set('Released', 'False', reason, message);
   draft.set('Ready', 'False', reason, message);
   draft.unset('Remediated');
-  emit(attempt.world, attempt.object, 'helm-controller', 'Warning', reason, message);
+  emit(attempt.world, attempt.object, { by: 'helm-controller', type: 'Warning', reason, message });
 }
 
 /** Installs or upgrades. Conditions and history are set; the last write is the caller's. */
@@ -156,7 +156,7 @@ export async function release(attempt: Attempt, action: 'install' | 'upgrade'): 
   draft.set('Ready', 'True', reason, message);
   draft.unset('Remediated');
   for (const counter of ['failures', 'installFailures', 'upgradeFailures']) delete draft.rest[counter];
-  emit(world, attempt.object, 'helm-controller', 'Normal', reason, message);
+  emit(world, attempt.object, { by: 'helm-controller', type: 'Normal', reason, message });
   return { ok: true };
 }
 
@@ -175,7 +175,7 @@ export async function rollBack(attempt: Attempt, isLast: boolean): Promise<boole
   const message = `Helm rollback to previous release ${label} succeeded`;
   draft.set('Remediated', 'True', 'RollbackSucceeded', message);
   draft.set('Ready', 'False', 'RollbackSucceeded', message);
-  emit(attempt.world, attempt.object, 'helm-controller', 'Normal', 'RollbackSucceeded', message);
+  emit(attempt.world, attempt.object, { by: 'helm-controller', type: 'Normal', reason: 'RollbackSucceeded', message });
   return true;
 }
 

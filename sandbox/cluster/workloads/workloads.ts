@@ -80,17 +80,25 @@ export function createWorkloads(world: World, fate: (workload: Workload) => Work
     const shown = store.update(pods, { ...pod, status: podStatus(object, result, time()) }, 'status');
     if (result === 'stuck' || result === 'deadline') {
       const image = workloadOf(object).images[0] ?? '';
-      emit(world, shown, 'kubelet', 'Warning', 'Failed', `Failed to pull image "${image}": not found`);
-      emit(world, shown, 'kubelet', 'Warning', 'BackOff', `Back-off pulling image "${image}"`);
+      emit(world, shown, {
+        by: 'kubelet',
+        type: 'Warning',
+        reason: 'Failed',
+        message: `Failed to pull image "${image}": not found`,
+      });
+      emit(world, shown, {
+        by: 'kubelet',
+        type: 'Warning',
+        reason: 'BackOff',
+        message: `Back-off pulling image "${image}"`,
+      });
     } else if (result === 'crash') {
-      emit(
-        world,
-        shown,
-        'kubelet',
-        'Warning',
-        'BackOff',
-        `Back-off restarting failed container ${text(at(list(at(template, 'spec', 'containers'))[0], 'name'))} in pod ${name}`,
-      );
+      emit(world, shown, {
+        by: 'kubelet',
+        type: 'Warning',
+        reason: 'BackOff',
+        message: `Back-off restarting failed container ${text(at(list(at(template, 'spec', 'containers'))[0], 'name'))} in pod ${name}`,
+      });
     }
   }
 
