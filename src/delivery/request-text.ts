@@ -84,11 +84,11 @@ function originLine(origin: Origin, serverUrl: string): string {
   return `From [${origin.project}](${project}) commit [${origin.commit.slice(0, 12)}](${project}/-/commit/${origin.commit})${ref}${pipeline}.`;
 }
 
-/** JSON that cannot end the comment it stands in. */
+/** JSON in one line of plain ASCII that cannot end the comment it stands in. */
 function hidden(block: RequestBlock): string {
   return JSON.stringify(block).replaceAll(
-    /[<>&-]/g,
-    (character) => `\\u00${character.charCodeAt(0).toString(16).padStart(2, '0')}`,
+    /[^ !-%'-,./0-;=?-~]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 }
 

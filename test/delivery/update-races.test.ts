@@ -1,0 +1,103 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { faultOf, NOW, overlay, SLUICE, type UpdateWorld, updateWorld } from './update-world.ts';
+
+let w: UpdateWorld;
+beforeEach(async () => {
+  w = await updateWorld();
+});
+afterEach(() => w[Symbol.asyncDispose]());
+
+describe('older and newer', () => {
+  test('an older pipeline is superseded, a re-run refused, both change nothing', async () => {
+    await w.update({ pipeline: 10 });
+    const newer = await w.update({ pipeline: 12, image: 'web=:1.2.0' });
+    const late = await w.update({ pipeline: 11, image: 'web=:1.1.1' });
+    expect(late).toMatchObject({ exit: 0, record: { outcome: 'superseded', delivery: newer.record['delivery'] } });
+    const rerun = await faultOf(w.update({ pipeline: 10 }));
+    expect(rerun).toMatchObject({ code: 'older_run', exit: 3, hint: expect.stringContaining('sluice rollback') });
+    expect(await w.staging()).toContain('1.2.0');
+    const permitted = await w.update({ pipeline: 10, args: ['--allow-older'] });
+    expect(permitted.record.outcome).toBe('pushed');
+    expect(await w.staging()).toContain('1.1.0');
+  });
+
+  test('the history is deepened no further than the pipeline is old', async () => {
+    for (let index = 0; index < 30; index += 1) {
+      await w.git.commit('shop/delivery.git', { x: String(index) }, { at: NOW / 1000 - 50_000 + index });
+    }
+    const before = w.server.requests.length;
+    await w.update();
+    expect(w.server.requests.slice(before).filter((request) => request.includes('info/refs'))).toHaveLength(3);
+  });
+
+  test('an older commit is found without knowing when the pipeline began', async () => {
+    await w.update({ pipeline: 12, image: 'web=:1.2.0', env: { CI_PIPELINE_CREATED_AT: '' } });
+    for (let index = 0; index < 5; index += 1) {
+      await w.git.commit('shop/delivery.git', { x: String(index) }, { at: NOW / 1000 + 90_000 * index });
+    }
+    const late = await w.update({ pipeline: 11, env: { CI_PIPELINE_CREATED_AT: '' } });
+    expect(late.record.outcome).toBe('superseded');
+  });
+});
+
+describe('races', () => {
+  test('a lost race is computed again on the new tree', async () => {
+    let pushes = 0;
+    w.server.intercept = async (request) => {
+      if (!request.includes('service=git-receive-pack') || ++pushes > 2) return undefined;
+      await w.git.commit('shop/delivery.git', { [`other${pushes}`]: 'x' }, { at: NOW / 1000 });
+      return undefined;
+    };
+    const result = await w.update();
+    expect(result.record).toMatchObject({ outcome: 'pushed', deliveries: [{ attempts: 3 }] });
+    expect(await w.git.git('shop/delivery.git', ['ls-tree', '--name-only', 'main'])).toContain('other2');
+    expect(await w.staging()).toContain('1.1.0');
+  });
+
+  test('a hold that arrives meanwhile is obeyed', async () => {
+    let pushes = 0;
+    w.server.intercept = async (request) => {
+      if (!request.includes('service=git-receive-pack') || ++pushes > 1) return undefined;
+      await w.git.commit('shop/delivery.git', { 'sluice.yaml': SLUICE.replace('web: {', 'web: { hold: stop,') });
+      return undefined;
+    };
+    expect(await faultOf(w.update())).toMatchObject({ code: 'held', exit: 3 });
+    expect(await w.staging()).toContain('1.0.0');
+  });
+
+  test('the deadline ends it', async () => {
+    w.server.intercept = async (request) => {
+      if (request.includes('service=git-receive-pack'))
+        await w.git.commit('shop/delivery.git', { x: String(w.clock.now()) });
+      return undefined;
+    };
+    const fault = await faultOf(w.update({ args: ['--timeout', '2s'] }));
+    expect(fault).toMatchObject({ code: 'contention', exit: 6 });
+  });
+
+  test('many writers at once lose nothing', async () => {
+    const apps = Array.from({ length: 8 }, (_, index) => `app${index}`);
+    const list = apps.map((app) => `  ${app}: {}\n`).join('');
+    const files = Object.fromEntries(
+      apps.map((app) => [`apps/${app}/staging/kustomization.yaml`, overlay('1.0.0').replace('../base', 'x.yaml')]),
+    );
+    await w.git.commit('shop/delivery.git', { ...files, 'sluice.yaml': `${SLUICE}${list}` });
+    const runs = apps.map((app) => w.update({ args: ['--app', app], env: { CI_PROJECT_PATH: `shop/${app}` } }));
+    const outcomes = (await Promise.all(runs)).map((result) => result.record.outcome);
+    expect(new Set(outcomes)).toEqual(new Set(['pushed']));
+    for (const app of apps) {
+      const text = await w.git.show('shop/delivery.git', 'main', `apps/${app}/staging/kustomization.yaml`);
+      expect(text).toContain('newTag: 1.1.0');
+    }
+    expect(await w.git.git('shop/delivery.git', ['rev-list', '--count', 'main'])).toBe('10');
+  });
+
+  test('of one app’s pipelines the newest ends on top, whatever the order', async () => {
+    const pipelines = [5, 2, 6, 1, 4, 3];
+    const runs = pipelines.map((pipeline) => w.update({ pipeline, image: `web=:2.0.${pipeline}` }));
+    const outcomes = (await Promise.all(runs)).map((result) => result.record.outcome);
+    expect(await w.staging()).toContain('newTag: 2.0.6');
+    expect(outcomes[2]).toBe('pushed');
+    expect(outcomes.every((outcome) => outcome === 'pushed' || outcome === 'superseded')).toBe(true);
+  });
+});

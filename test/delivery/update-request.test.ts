@@ -1,0 +1,218 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { updateCommand } from '../../runner/commands/update.ts';
+import type { GitLabServer, TokenHandle } from '../../sandbox/gitlab/handle.ts';
+import { startGitLab } from '../../sandbox/gitlab/server.ts';
+import type { CommandResult } from '../../runner/command.ts';
+import type { MergeRequestRef } from '../../src/delivery/commit.ts';
+import { parseRequestBlock } from '../../src/delivery/request-text.ts';
+import type { Clock } from '../../src/systems/clock.ts';
+import type { GitLabMergeRequest } from '../../src/systems/gitlab.ts';
+import { connectGitLab } from '../../src/systems/gitlab-rest.ts';
+import { secret } from '../../src/secret.ts';
+import { runCommand } from '../doubles/run-command.ts';
+import { faultOf, START } from './update-world.ts';
+
+const PROJECT = 'shop/delivery';
+const CREATED = new Date(Date.now() - 60_000).toISOString();
+const clock: Clock = {
+  now: () => Date.now(),
+  sleep: (_, signal) => {
+    signal?.throwIfAborted();
+    return new Promise((resolve) => setTimeout(resolve, 5));
+  },
+  random: () => 0.5,
+};
+
+let folder: string;
+let server: GitLabServer;
+let bot: TokenHandle;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sluice-request-'));
+  server = await startGitLab({ folder: join(folder, 'gitlab'), env: { PATH: process.env['PATH'] ?? '' } });
+  server.createProject(PROJECT);
+  await server.seed(PROJECT, new Map(Object.entries(START)), 'start', { pipeline: false });
+  bot = server.createToken(PROJECT, { name: 'sluice', scopes: ['api', 'write_repository'], accessLevel: 40 });
+});
+afterEach(async () => {
+  await server.stop();
+  await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+});
+
+interface Run {
+  readonly image?: string;
+  readonly pipeline?: number;
+  readonly args?: readonly string[];
+}
+function update({ image = 'web=:1.1.0', pipeline = 10, args = [] }: Run = {}) {
+  const base = ['--delivery', PROJECT, '--app', 'web', '--environment', 'production', '--image', image];
+  return runCommand(updateCommand, [...base, '--mode', 'merge-request', '--no-verify-image', ...args], {
+    env: {
+      CI_SERVER_URL: server.url,
+      SLUICE_GITLAB_TOKEN: bot.token,
+      CI_PROJECT_PATH: 'shop/web',
+      CI_COMMIT_SHA: 'a'.repeat(40),
+      CI_COMMIT_REF_NAME: 'main',
+      CI_PIPELINE_ID: String(pipeline),
+      CI_PIPELINE_CREATED_AT: CREATED,
+    },
+    folder,
+    clock,
+  });
+}
+const gitlab = () => connectGitLab({ url: server.url, token: secret(bot.token), tokenKind: 'private', clock });
+const requests = (state: 'opened' | 'all' = 'opened') => gitlab().mergeRequests(PROJECT, { state });
+const requestOf = (result: CommandResult) =>
+  (result.record['delivery'] as { readonly mergeRequest: MergeRequestRef } | null)?.mergeRequest;
+async function api(method: string, path: string, body?: unknown): Promise<Response> {
+  return fetch(`${server.url}/api/v4/projects/${encodeURIComponent(PROJECT)}${path}`, {
+    method,
+    headers: { 'private-token': bot.token, 'content-type': 'application/json' },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+}
+async function merge({ iid }: GitLabMergeRequest | MergeRequestRef): Promise<void> {
+  for (let tries = 0; tries < 10; tries += 1) {
+    if ((await api('PUT', `/merge_requests/${iid}/merge`, {})).ok) return;
+  }
+  throw new Error(`merge request ${iid} cannot be merged`);
+}
+
+describe('update by merge request', () => {
+  test('opens one that says what changes and where it comes from', async () => {
+    const result = await update({ args: ['--label', 'deploy'] });
+    expect(result).toMatchObject({ exit: 0, record: { outcome: 'merge-request', mode: 'merge-request' } });
+    const [request, ...others] = await requests();
+    expect(others).toEqual([]);
+    expect(request).toMatchObject({
+      title: 'Deploy web 1.1.0 to production',
+      branch: 'sluice/production/web',
+      targetBranch: 'main',
+      author: bot.username,
+      sha: (result.record['delivery'] as { sha: string }).sha,
+    });
+    expect(request!.description).toContain('| `apps/web/production/kustomization.yaml` |');
+    expect(parseRequestBlock(request!.description)).toMatchObject({
+      app: 'web',
+      environment: 'production',
+      images: ['web:1.1.0'],
+      origin: { project: 'shop/web', pipeline: 10 },
+    });
+    const commit = await gitlab().commit(PROJECT, request!.sha);
+    expect(commit?.message).toContain('Sluice-Environment: production\n');
+  });
+
+  test('is updated in place by a newer version, and left alone by the same', async () => {
+    const first = requestOf(await update());
+    const [before] = await requests();
+    const again = await update();
+    expect(requestOf(again)?.iid).toBe(first?.iid);
+    expect((await requests())[0]?.sha).toBe(before?.sha);
+    const newer = await update({ image: 'web=:1.2.0', pipeline: 12 });
+    expect(requestOf(newer)?.iid).toBe(first?.iid);
+    const [request, ...others] = await requests();
+    expect(others).toEqual([]);
+    expect(request?.title).toBe('Deploy web 1.2.0 to production');
+    expect(request?.sha).not.toBe(before?.sha);
+    const older = await update({ image: 'web=:1.1.5', pipeline: 11 });
+    expect(older).toMatchObject({ exit: 0, record: { outcome: 'superseded' } });
+    expect((await requests())[0]?.title).toBe('Deploy web 1.2.0 to production');
+  });
+
+  test('is computed anew when the target branch moves', async () => {
+    await update();
+    await server.seed(PROJECT, new Map([['apps/web/production/note.txt', 'x']]), 'other', { pipeline: false });
+    const again = await update();
+    expect(again.record.outcome).toBe('merge-request');
+    const [request] = await requests();
+    const main = await gitlab().commit(PROJECT, 'main');
+    expect(parseRequestBlock(request!.description)?.base).toBe(main?.sha);
+  });
+
+  test('a branch on which somebody else committed is not touched', async () => {
+    await update();
+    const person = { author: { name: 'Person', email: 'person@example.com' }, branch: 'sluice/production/web' };
+    const sha = await server.seed(PROJECT, new Map([['x', 'y']]), 'mine', { ...person, pipeline: false });
+    expect(await faultOf(update({ image: 'web=:1.2.0', pipeline: 11 }))).toMatchObject({
+      code: 'branch_taken',
+      exit: 3,
+    });
+    expect((await requests())[0]?.sha).toBe(sha);
+  });
+
+  test('one whose values stand already is closed, its branch deleted', async () => {
+    const opened = requestOf(await update());
+    const file = 'apps/web/production/kustomization.yaml';
+    const now = START[file]!.replace('1.0.0', '1.1.0');
+    await server.seed(PROJECT, new Map([[file, now]]), 'by hand', { pipeline: false });
+    expect((await update()).record.outcome).toBe('unchanged');
+    expect(await gitlab().mergeRequest(PROJECT, opened!.iid)).toMatchObject({ state: 'closed' });
+    expect((await api('GET', `/repository/branches/${encodeURIComponent('sluice/production/web')}`)).status).toBe(404);
+  });
+
+  test('after a merge the next version opens another', async () => {
+    const opened = requestOf(await update());
+    await merge(opened!);
+    const next = await update({ image: 'web=:1.2.0', pipeline: 12 });
+    expect(next.record.outcome).toBe('merge-request');
+    expect(requestOf(next)?.iid).not.toBe(opened?.iid);
+    const late = await update({ image: 'web=:1.0.5', pipeline: 9 });
+    expect(late.record.outcome).toBe('superseded');
+  });
+
+  test('--auto-merge merges, --wait follows to the verdict on the merged commit', async () => {
+    const waiting = update({ args: ['--auto-merge', '--wait', '--timeout', '5m'] });
+    let merged: GitLabMergeRequest | undefined;
+    while (merged === undefined) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      merged = (await requests('all')).find((request) => request.state === 'merged');
+    }
+    const sha = merged.mergeCommit ?? merged.sha;
+    const state = { state: 'failed', name: 'sync: production/web', description: 'Deployment/web: image not found' };
+    await api('POST', `/statuses/${sha}`, { ...state, ref: 'main' });
+    const result = await waiting;
+    expect(result).toMatchObject({ exit: 4, record: { followed: [{ app: 'web', state: 'failed' }] } });
+    expect(result.text).toContain('image not found');
+  });
+
+  test('--dry-run opens nothing', async () => {
+    expect((await update({ args: ['--dry-run'] })).record.outcome).toBe('planned');
+    expect(await requests('all')).toEqual([]);
+  });
+
+  test('a token without api scope is told', async () => {
+    bot = server.createToken(PROJECT, { name: 'git', scopes: ['write_repository'], accessLevel: 40 });
+    expect(await faultOf(update())).toMatchObject({ code: 'token_refused', exit: 7 });
+  });
+});
+
+describe('--wait in push mode', () => {
+  const push = (args: readonly string[] = []) =>
+    update({ args: ['--mode', 'push', '--wait', '--timeout', '5m', ...args] });
+
+  test.each([
+    ['success', 0],
+    ['canceled', 0],
+    ['skipped', 3],
+    ['failed', 4],
+  ])('a status %s is exit %i', async (state, exit) => {
+    const waiting = push();
+    let sha = '';
+    for (
+      const stop = server.on((event) => {
+        if (event.type === 'push') sha = event.after;
+      });
+      ;
+    ) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      if (sha === '') continue;
+      stop();
+      break;
+    }
+    await api('POST', `/statuses/${sha}`, { state, ref: 'main', name: 'sync: production/web', description: 'why' });
+    expect(await waiting).toMatchObject({ exit, record: { followed: [{ state, description: 'why' }] } });
+  });
+});
