@@ -1,6 +1,5 @@
 import type { Origin } from '../app/change.ts';
-import type { CommitInfo } from '../systems/git.ts';
-import { parseClaim } from './message.ts';
+import { type CommitText, parseClaim } from './message.ts';
 import type { CommitClaim } from './commit.ts';
 
 /** How a change stands against the history of one app in one environment. */
@@ -13,7 +12,7 @@ export type Standing =
 const SKEW = 3600;
 
 /** Claims of commits, newest first, with reverts understood; commits without claims are left out. */
-export function claimsOf(commits: readonly CommitInfo[]): readonly CommitClaim[] {
+export function claimsOf(commits: readonly CommitText[]): readonly CommitClaim[] {
   const bySha = new Map(commits.map((commit) => [commit.sha, commit]));
   return commits.flatMap((commit) => parseClaim(commit, (sha) => bySha.get(sha)) ?? []);
 }
@@ -56,7 +55,7 @@ export function standingCommit(claims: readonly CommitClaim[], app: string, envi
  */
 export function depthNeeded(
   pipelineCreatedAt: number | null,
-  known: readonly Pick<CommitInfo, 'parents' | 'committedAt'>[],
+  known: readonly { readonly parents: readonly string[]; readonly committedAt: number }[],
 ): number | null | 'enough' {
   if (pipelineCreatedAt === null) return null;
   const since = Math.floor(pipelineCreatedAt / 1000) - SKEW;

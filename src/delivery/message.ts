@@ -1,9 +1,14 @@
 import { formatImage, type ImageReference } from '../app/image.ts';
 import type { Origin } from '../app/change.ts';
 import type { Target } from '../manifest/change.ts';
-import type { CommitInfo } from '../systems/git.ts';
 import type { CommitClaim } from './commit.ts';
 import { parseTrailers, type Trailer } from './trailers.ts';
+
+/** A commit, as far as its message goes. */
+export interface CommitText {
+  readonly sha: string;
+  readonly message: string;
+}
 
 /** What one commit brings. Every pair of app and environment is in it. */
 export interface MessageContent {
@@ -79,17 +84,13 @@ function shortened(text: string): string {
  * nothing, the quoted subject is read.
  */
 export function parseClaim(
-  commit: Pick<CommitInfo, 'sha' | 'message'>,
-  find: (sha: string) => Pick<CommitInfo, 'sha' | 'message'> | undefined = () => undefined,
+  commit: CommitText,
+  find: (sha: string) => CommitText | undefined = () => undefined,
 ): CommitClaim | null {
   return claimOf(commit, find, DEPTH);
 }
 
-function claimOf(
-  commit: Pick<CommitInfo, 'sha' | 'message'>,
-  find: (sha: string) => Pick<CommitInfo, 'sha' | 'message'> | undefined,
-  depth: number,
-): CommitClaim | null {
+function claimOf(commit: CommitText, find: (sha: string) => CommitText | undefined, depth: number): CommitClaim | null {
   const trailers = parseTrailers(commit.message);
   const apps = namesOf(trailers, 'Sluice-App');
   const environments = namesOf(trailers, 'Sluice-Environment');
