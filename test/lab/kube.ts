@@ -1,4 +1,5 @@
-import { Agent, request } from 'node:https';
+import { Agent as HttpAgent, request as httpRequest } from 'node:http';
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { parseAllDocuments } from 'yaml';
 import type { KubernetesObject } from '../../src/systems/cluster.ts';
 
@@ -33,10 +34,12 @@ export interface Kube {
   close(): void;
 }
 
-/** Connects to `url` with a bearer token; `ca` is PEM text. */
+/** Connects to `url` with a bearer token; `ca` is PEM text, unused for plain HTTP. */
 export function connectKube(options: { readonly url: string; readonly token: string; readonly ca: string }): Kube {
   const { url, token, ca } = options;
-  const agent = new Agent({ keepAlive: true, ca });
+  const isPlain = url.startsWith('http:');
+  const request = isPlain ? httpRequest : httpsRequest;
+  const agent = isPlain ? new HttpAgent({ keepAlive: true }) : new HttpsAgent({ keepAlive: true, ca });
   const headers = { authorization: `Bearer ${token}`, accept: 'application/json' };
   const plurals = new Map<string, { readonly plural: string; readonly namespaced: boolean }>();
 

@@ -3,7 +3,7 @@ export interface SampleOptions {
   readonly namespace: string;
   /** Differs from revision to revision: goes into the generated ConfigMap and so into the Deployment. */
   readonly color?: string;
-  /** Image tag; one with "broken" never becomes healthy, which shows after 3 s. */
+  /** Image tag; one with "broken" never becomes healthy, which shows after a second. */
   readonly tag?: string;
   /** lab/fate label of the Deployment. */
   readonly fate?: 'stuck' | 'deadline';
@@ -41,7 +41,7 @@ metadata:
   labels: {app: podinfo${fate ? `, lab/fate: ${fate}` : ''}}
 spec:
   replicas: 2
-  progressDeadlineSeconds: ${fate === 'stuck' ? 7200 : 60}
+  progressDeadlineSeconds: ${fate === 'stuck' ? 7200 : 20}
   selector: {matchLabels: {app: podinfo}}
   template:
     metadata: {labels: {app: podinfo}}

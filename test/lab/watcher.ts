@@ -28,16 +28,12 @@ export async function connectWatcher(stack: LabStack, options: { readonly role?:
   const groups = ['gitlab:ci_job', 'gitlab:project:42', 'gitlab:project_env:42:staging'];
   stack.addToken(token, { user: 'gitlab:ci_job:1', groups });
   await stack.kube.apply(options.role ?? rolesText());
+  const authority = stack.ca ? { 'certificate-authority-data': Buffer.from(stack.ca).toString('base64') } : {};
   const kubeconfig = JSON.stringify({
     apiVersion: 'v1',
     kind: 'Config',
     'current-context': 'platform/agents:lab',
-    clusters: [
-      {
-        name: 'lab',
-        cluster: { server: stack.url, 'certificate-authority-data': Buffer.from(stack.ca).toString('base64') },
-      },
-    ],
+    clusters: [{ name: 'lab', cluster: { server: stack.url, ...authority } }],
     users: [{ name: 'job', user: { token } }],
     contexts: [{ name: 'platform/agents:lab', context: { cluster: 'lab', user: 'job' } }],
   });

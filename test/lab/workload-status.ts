@@ -25,7 +25,7 @@ const quicker = 20;
 /**
  * Takes the place of controller manager, scheduler and kubelet, with the rules and words of the simulated cluster: each
  * workload gets its fate by label or image tag, a ReplicaSet, a pod and events that say why, and its status. A progress
- * deadline of 60 s is over after 3 s. Returns the function that ends it.
+ * deadline of 60 s is over after 3 s, as on a simulated cluster whose time scale is 1/20. Returns the function that ends it.
  */
 export function writeWorkloadStatus(kube: Kube): () => void {
   const stop = new AbortController();

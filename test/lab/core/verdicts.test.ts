@@ -147,7 +147,7 @@ describe('sluice’s verdict on the real Flux, with the rights of its Role', () 
 
   test('timed-out: a Deployment that says nothing, with the last known reason', async () => {
     const pushed = await push('stuck', sampleApp({ namespace: 'stuck', fate: 'stuck' }));
-    const [{ verdict }] = await Promise.all([watcher.watch(watcher.followed(pushed), { seconds: 8 }), follow('stuck')]);
+    const [{ verdict }] = await Promise.all([watcher.watch(watcher.followed(pushed), { seconds: 6 }), follow('stuck', { timeout: '10m' })]);
     expect(verdict).toMatchObject({ verdict: 'timed-out' });
     expect(verdict.message).toContain('podinfo');
   });
@@ -155,7 +155,7 @@ describe('sluice’s verdict on the real Flux, with the rights of its Role', () 
   test('timed-out: a dependency that is never ready', async () => {
     const pushed = await push('dependent', app());
     const [{ verdict }] = await Promise.all([
-      watcher.watch(watcher.followed(pushed), { seconds: 8 }),
+      watcher.watch(watcher.followed(pushed), { seconds: 6 }),
       follow('dependent', { dependsOn: [{ name: 'never-there' }] }),
     ]);
     expect(verdict).toMatchObject({ verdict: 'timed-out' });
