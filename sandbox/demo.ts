@@ -1,5 +1,6 @@
 import { alignedTable } from '../runner/output/table.ts';
 import type { GitLabEvent } from './gitlab/handle.ts';
+import type { OwnRecord } from './own-story.ts';
 import { playStory, type Chapter } from './story.ts';
 import type { World } from './world.ts';
 
@@ -59,6 +60,20 @@ export function demoTable({ chapters }: DemoRecord): string {
     ],
     ...rows,
   ]);
+}
+
+/** What the demo on a person's own repository came to. */
+export function ownText(record: OwnRecord): string {
+  const rows = record.statuses.map((status) => [status.project, status.name, status.state, status.description ?? '']);
+  return [
+    '',
+    record.diff,
+    alignedTable([['project', 'status', 'state', 'what GitLab shows'], ...rows]),
+    ...(record.outcome === 'done' ? [] : record.logs),
+    '',
+    `${record.outcome === 'done' ? 'delivered and healthy' : 'NOT healthy'}: ${record.app} in ${record.environment}; ${record.durations.total.toFixed(0)} s`,
+    '',
+  ].join('\n');
 }
 
 function eventLine(event: GitLabEvent): string | undefined {

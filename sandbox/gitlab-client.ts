@@ -23,6 +23,8 @@ export interface Visitor {
   mergeRequests(
     project: string,
   ): Promise<readonly { readonly iid: number; readonly title: string; readonly sourceBranch: string }[]>;
+  /** Unified diff of a commit. */
+  diff(project: string, sha: string): Promise<string>;
   /** Merges; answers the merge commit. */
   merge(project: string, iid: number): Promise<string>;
 }
@@ -77,6 +79,12 @@ export function visitGitLab(gitlab: GitLabServer, token: string): Visitor {
         title: String(row['title']),
         sourceBranch: String(row['source_branch']),
       }));
+    },
+    async diff(project, sha) {
+      const files = await list(project, `/repository/commits/${sha}/diff`);
+      return files
+        .map((file) => `--- a/${String(file['old_path'])}\n+++ b/${String(file['new_path'])}\n${String(file['diff'])}`)
+        .join('');
     },
     async merge(project, iid) {
       for (let tries = 0; tries < 20; tries += 1) {

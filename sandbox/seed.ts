@@ -125,18 +125,19 @@ async function readExample(folder: string, registryHost: string): Promise<Readon
   );
 }
 
-/** The Secret that Flux pulls with, from a deploy token. */
+/** The Secret that Flux pulls artifacts with, from a deploy token. */
 export function pullSecret(
   host: string,
   { username, token }: { readonly username: string; readonly token: string },
+  namespace = 'flux-system',
 ): string {
-  const auths = { [host]: { username, password: token, auth: Buffer.from(`${username}:${token}`).toString('base64') } };
-  return [
-    'apiVersion: v1',
-    'kind: Secret',
-    'metadata: { name: delivery-registry, namespace: flux-system }',
-    'type: kubernetes.io/dockerconfigjson',
-    `data: { .dockerconfigjson: ${Buffer.from(JSON.stringify({ auths })).toString('base64')} }`,
-    '',
-  ].join('\n');
+  const auth = Buffer.from(`${username}:${token}`).toString('base64');
+  const auths = { [host]: { username, password: token, auth } };
+  return JSON.stringify({
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name: 'delivery-registry', namespace },
+    type: 'kubernetes.io/dockerconfigjson',
+    data: { '.dockerconfigjson': Buffer.from(JSON.stringify({ auths })).toString('base64') },
+  });
 }

@@ -18,6 +18,8 @@ export interface ProposalInput {
   readonly app: string;
   /** Name of the image without tag; tells which folders are the app's where their names do not. */
   readonly image: string;
+  /** Application project that gets results back. */
+  readonly project?: string;
 }
 
 interface Root {
@@ -54,7 +56,7 @@ const KUSTOMIZATION = /(^|\/)(kustomization\.ya?ml|Kustomization)$/;
  * Reads the layout of a delivery repository: Flux Kustomizations and their paths, else folders with a kustomization
  * under an environment's name. Fault `target_missing` where no environment of the app can be told.
  */
-export function proposeConfig({ files, app, image }: ProposalInput): Proposal {
+export function proposeConfig({ files, app, image, project }: ProposalInput): Proposal {
   const candidates = [...fluxRoots(files, app), ...folderRoots(files, app)].map((root) => ({
     ...root,
     score: root.score + (mentions(files, root.path, image) ? 2 : 0),
@@ -74,15 +76,20 @@ export function proposeConfig({ files, app, image }: ProposalInput): Proposal {
   );
   const templates = new Set(roots.map((root) => withPlaceholder(root)));
   const uniform = templates.size === 1 ? roots : roots.filter((root) => withPlaceholder(root) === [...templates][0]);
-  return write(
-    uniform,
-    [...templates][0]!,
-    app,
-    roots.filter((root) => !uniform.includes(root)),
-  );
+  const left = roots.filter((root) => !uniform.includes(root));
+  return write({ roots: uniform, left, template: [...templates][0]!, app, project });
 }
 
-function write(roots: readonly Root[], template: string, app: string, left: readonly Root[]): Proposal {
+interface Chosen {
+  readonly roots: readonly Root[];
+  /** Roots that follow another pattern. */
+  readonly left: readonly Root[];
+  readonly template: string;
+  readonly app: string;
+  readonly project: string | undefined;
+}
+
+function write({ roots, left, template, app, project }: Chosen): Proposal {
   const path = commonFolder(roots.map((root) => root.path));
   const lines = ['version: 1', 'environments:'];
   roots.forEach(({ environment }, index) => {
@@ -92,7 +99,14 @@ function write(roots: readonly Root[], template: string, app: string, left: read
       `    clusters: [{ name: ${environment}, context: ${environment} }]`,
     );
   });
-  lines.push('apps:', `  ${app}:`, `    path: ${JSON.stringify(path)}`, `    roots: [${JSON.stringify(template)}]`, '');
+  lines.push(
+    'apps:',
+    `  ${app}:`,
+    ...(project === undefined ? [] : [`    project: ${project}`]),
+    `    path: ${JSON.stringify(path)}`,
+    `    roots: [${JSON.stringify(template)}]`,
+    '',
+  );
   const text = lines.join('\n');
   parseConfig(text, 'sluice.yaml');
   return {

@@ -1,0 +1,112 @@
+import { cp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import type { Config, Environment, Pair } from '../src/config/config.ts';
+import { appOf, pairOf } from '../src/config/pair.ts';
+import { parseConfig } from '../src/config/parse.ts';
+import { parseImageFlag } from '../src/app/image.ts';
+import { proposeConfig } from '../src/operations/propose.ts';
+import { openRepository } from '../src/systems/git-local.ts';
+import type { Processes } from '../src/systems/process.ts';
+
+/** What a person gives: a delivery repository on this machine, an app of it, and the image to deliver. */
+export interface OwnInput {
+  readonly delivery: string;
+  readonly app: string;
+  readonly image: string;
+}
+
+/** A private copy of that repository, ready to be played with. */
+export interface OwnDelivery {
+  readonly folder: string;
+  readonly config: Config;
+  readonly app: string;
+  readonly image: string;
+  /** The first environment of the chain: the one that is delivered to. */
+  readonly environment: Environment;
+  readonly pair: Pair;
+  /** Application project; invented where sluice.yaml names none. */
+  readonly project: string;
+  /** What was taken for granted, one sentence each. */
+  readonly assumptions: readonly string[];
+  /** Text of sluice.yaml where one was proposed. */
+  readonly proposed: string | null;
+  /** Namespaces that its manifests name. */
+  readonly namespaces: readonly string[];
+}
+
+/** Copies the committed state (or the files, where it is no git repository) below `folder`; the original is only read. */
+export async function copyDelivery(input: OwnInput, folder: string, processes: Processes): Promise<OwnDelivery> {
+  const copy = join(folder, 'own-delivery');
+  const assumptions: string[] = [];
+  if (await isRepository(input.delivery, processes)) {
+    await processes.run('git', ['clone', '--quiet', '--no-hardlinks', '--', input.delivery, copy]);
+    assumptions.push('The committed state of HEAD is delivered; changes that are not committed are left out.');
+    await rm(join(copy, '.git'), { recursive: true, force: true });
+  } else await cp(input.delivery, copy, { recursive: true, errorOnExist: false, verbatimSymlinks: true });
+  const texts = await readTexts(copy);
+  const image = parseImageFlag(input.image);
+  const standing = texts.get('sluice.yaml');
+  const invented = `shop/${input.app}`;
+  const proposal =
+    standing === undefined
+      ? proposeConfig({ files: texts, app: input.app, image: image.name, project: invented })
+      : null;
+  if (proposal) {
+    await writeFile(join(copy, 'sluice.yaml'), proposal.text);
+    assumptions.push('There is no sluice.yaml: one was proposed from the layout.', ...proposal.assumptions);
+  }
+  const config = parseConfig(proposal?.text ?? standing!, 'sluice.yaml');
+  const app = appOf(config, input.app);
+  const environment = config.environments.find((one) => one.promoteFrom === null) ?? config.environments[0]!;
+  assumptions.push(
+    `Only ${environment.name}, the first environment, is delivered to; its pipeline replaces the repository's own.`,
+  );
+  await writeFile(join(copy, '.gitlab-ci.yml'), deliveryPipeline(environment.name));
+  const namespaces = new Set(
+    [...texts.values()].flatMap((text) =>
+      [...text.matchAll(/^\s*(?:namespace|targetNamespace):\s*["']?([a-z0-9-]+)["']?\s*(?:#.*)?$/gm)].map(
+        (match) => match[1]!,
+      ),
+    ),
+  );
+  return {
+    folder: copy,
+    config,
+    app: app.name,
+    image: input.image,
+    environment,
+    pair: pairOf(config, app.name, environment.name),
+    project: app.project ?? invented,
+    assumptions,
+    proposed: proposal?.text ?? null,
+    namespaces: [...namespaces].toSorted(),
+  };
+}
+
+async function isRepository(path: string, processes: Processes): Promise<boolean> {
+  return openRepository({ folder: path, processes }).then(
+    async (repository) => (await repository.resolve('HEAD')) !== null,
+    () => false,
+  );
+}
+
+async function readTexts(folder: string): Promise<ReadonlyMap<string, string>> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const files = entries
+    .filter((entry) => entry.isFile() && /(\.ya?ml|Kustomization)$/.test(entry.name))
+    .map((entry) => join(entry.parentPath, entry.name));
+  return new Map(
+    await Promise.all(
+      files.toSorted().map(async (file) => [relative(folder, file), await readFile(file, 'utf8')] as const),
+    ),
+  );
+}
+
+function deliveryPipeline(environment: string): string {
+  return [
+    'include:',
+    '  - component: $CI_SERVER_FQDN/sluice/sluice/deliver@0.1.0',
+    `    inputs: { environment: ${environment} }`,
+    '',
+  ].join('\n');
+}
