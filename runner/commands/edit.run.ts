@@ -5,7 +5,9 @@ import { Fault } from '../../src/fault.ts';
 import { parseSetterFlag } from '../../src/manifest/by-setter.ts';
 import type { ManifestChange } from '../../src/manifest/change.ts';
 import { applyEdits, unifiedDiff } from '../../src/manifest/edit.ts';
+import { parsePath } from '../../src/manifest/path.ts';
 import { planManifestChange } from '../../src/manifest/plan.ts';
+import { holdsText } from '../../src/manifest/text.ts';
 import type { Files } from '../../src/systems/files.ts';
 import type { CommandResult } from '../command.ts';
 import type { Context } from '../context.ts';
@@ -21,7 +23,9 @@ export async function run(context: Context): Promise<CommandResult> {
   }
   const document = values.string('document');
   const { contents, named } = await readAll(files, values.arguments);
-  const paths = [...contents.keys()];
+  if (contents.size === 0) {
+    throw new Fault('file_missing', `there are no YAML files below ${values.arguments.join(', ')}`);
+  }
   const change = planManifestChange({
     files: contents,
     images,
@@ -41,7 +45,7 @@ export async function run(context: Context): Promise<CommandResult> {
   const dryRun = values.boolean('dry-run');
   const diff = dryRun ? edited.map(({ path, before, after }) => unifiedDiff(path, before, after)).join('') : undefined;
   if (!dryRun) await writeAll(files, edited);
-  report(context, change, paths.length);
+  report(context, change, contents.size);
   return {
     record: {
       outcome: edited.length > 0 ? 'changed' : 'unchanged',
@@ -81,19 +85,22 @@ async function readAll(
   return { contents: new Map(read), named };
 }
 
-/** Files where a path is looked up: those named, and those of folders that hold its last word. */
+/**
+ * Files where a path is looked up: those named, and those of folders that hold its last key (a cheap look before
+ * parsing). Fault `target_missing` where no file is left.
+ */
 function holdersOf(
   contents: ReadonlyMap<string, Uint8Array>,
   named: ReadonlySet<string>,
   path: string,
 ): readonly string[] {
-  const word = /([A-Za-z0-9_-]+)[^A-Za-z0-9_-]*$/.exec(path.replaceAll(/\[[^\]]*\]$/g, ''))?.[1] ?? '';
-  const holding = [...contents].filter(
-    ([file, content]) =>
-      named.has(file) || Buffer.from(content.buffer, content.byteOffset, content.byteLength).includes(word),
-  );
-  const found = holding.map(([file]) => file);
-  return found.length > 0 ? found : [...contents.keys()].slice(0, 1);
+  const keys = parsePath(path).flatMap((step) => (step.type === 'key' && !/^\d+$/.test(step.key) ? [step.key] : []));
+  const word = /^[\w-]+/.exec(keys.at(-1) ?? '')?.[0] ?? '';
+  const holding = [...contents].filter(([file, content]) => named.has(file) || holdsText(content, word));
+  if (holding.length === 0) {
+    throw new Fault('target_missing', `none of ${contents.size} files has the path ${JSON.stringify(path)}`);
+  }
+  return holding.map(([file]) => file);
 }
 
 /** Writes all files or, where one cannot be written, puts back those that were. */
@@ -113,12 +120,17 @@ async function writeAll(
   }
 }
 
+/** Longer lists are cut on the terminal; the record has all. */
+const toldAtMost = 20;
+
 function report({ reporter }: Context, change: ManifestChange, seen: number): void {
-  for (const { file, line, path, before, after } of change.targets) {
+  for (const { file, line, path, before, after } of change.targets.slice(0, toldAtMost)) {
     reporter.info(
       `${file}:${line} ${path}: ${before === '' ? '(none)' : before} → ${after === '' ? '(removed)' : after}`,
     );
   }
+  const more = change.targets.length - toldAtMost;
+  if (more > 0) reporter.info(`… and ${more} more`);
   for (const { file, line, reason, message } of change.notTaken) {
     reporter.detail(`${file}${line === undefined ? '' : `:${line}`} not taken (${reason}): ${message}`);
   }

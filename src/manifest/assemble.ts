@@ -16,7 +16,10 @@ export function assemble(work: Work): ManifestChange {
     files.set(planned.file, [...(files.get(planned.file) ?? []), planned]);
   const changes: FileChange[] = [];
   const targets: Target[] = [];
-  for (const [path, all] of files) {
+  for (const path of work.input.files.keys()) {
+    const all = (files.get(path) ?? []).toSorted(
+      (one, other) => one.place.line - other.place.line || one.place.column - other.place.column,
+    );
     const changing = all.filter(isChange);
     for (const planned of all) {
       if (

@@ -18,6 +18,7 @@ import { readPairs, setPair } from './target/pairs.ts';
 import { findMarked, findSetters } from './target/setter.ts';
 import { findInText } from './target/template.ts';
 import { findWorkloads } from './target/workload.ts';
+import { holdsText } from './text.ts';
 import { pinned, plannedWrites } from './work.ts';
 import type { Planned, Work } from './work.ts';
 
@@ -115,7 +116,8 @@ function lookInto(work: Work, path: string, change: ImageChange, look: Look): vo
   };
   switch (opened.type) {
     case 'unparsable':
-      if (named || (work.input.mode === 'edit' && holds(work.input.files.get(path)!, change.name))) throw opened.fault;
+      if (named || (work.input.mode === 'edit' && holdsText(work.input.files.get(path)!, change.name)))
+        throw opened.fault;
       pass('unparsable', opened.fault.message);
       return;
     case 'encrypted':
@@ -211,7 +213,7 @@ function candidatesOf(
 function policyNames(work: Work, change: ImageChange): ReadonlyMap<string, ReadonlySet<string>> {
   const names = new Map<string, Set<string>>();
   for (const [path, content] of work.input.files) {
-    if (!isManifestPath(path) || !holds(content, '"$imagepolicy"') || !mentions(content, change)) continue;
+    if (!isManifestPath(path) || !holdsText(content, '"$imagepolicy"') || !mentions(content, change)) continue;
     const opened = work.open(path);
     if (opened.type !== 'manifest') continue;
     for (const marked of opened.file.documents.flatMap((document) => findMarked(opened.file, document))) {
@@ -225,12 +227,8 @@ function policyNames(work: Work, change: ImageChange): ReadonlyMap<string, Reado
 
 /** A cheap look before parsing: can the file hold the image at all? */
 function mentions(content: Uint8Array, change: ImageChange): boolean {
-  if (holds(content, baseName(change.name)) || holds(content, '"$imagepolicy"')) return true;
-  return change.newName !== undefined && holds(content, baseName(change.newName));
-}
-
-function holds(content: Uint8Array, text: string): boolean {
-  return Buffer.from(content.buffer, content.byteOffset, content.byteLength).includes(text);
+  if (holdsText(content, baseName(change.name)) || holdsText(content, '"$imagepolicy"')) return true;
+  return change.newName !== undefined && holdsText(content, baseName(change.newName));
 }
 
 function notTaken(manifest: ManifestFile, slot: ImageSlot, reason: NotTaken['reason'], message: string): NotTaken {

@@ -4,6 +4,7 @@ import { isDocument } from './path.ts';
 import { isManifestPath } from './open.ts';
 import { findMarked, writeMarked } from './target/setter.ts';
 import type { Marked } from './target/setter.ts';
+import { holdsText } from './text.ts';
 import { plannedWrites } from './work.ts';
 import type { SetterChange, Work } from './work.ts';
 
@@ -27,11 +28,10 @@ export function planSetter(work: Work, setter: SetterChange): void {
   const seen = new Set<string>();
   let taken = 0;
   for (const [path, content] of work.input.files) {
-    const bytes = Buffer.from(content.buffer, content.byteOffset, content.byteLength);
     if (!isManifestPath(path) && !work.input.named?.has(path)) continue;
-    if (!bytes.includes('"$imagepolicy"')) continue;
+    if (!holdsText(content, '"$imagepolicy"')) continue;
     const opened = work.open(path);
-    const mine = bytes.includes(`"${setter.policy}`);
+    const mine = holdsText(content, `"${setter.policy}`);
     if (opened.type === 'unparsable' && (mine || work.input.named?.has(path))) throw opened.fault;
     if (opened.type === 'encrypted' && mine) throw new Fault('encrypted', opened.reason, { place: { file: path } });
     if (opened.type !== 'manifest') continue;

@@ -2,6 +2,7 @@ import type { ImageChange } from '../app/change.ts';
 import { Fault, formatPlace } from '../fault.ts';
 import type { NotTaken } from './change.ts';
 import { nearestNames } from './nearest.ts';
+import { holdsText } from './text.ts';
 import type { Work } from './work.ts';
 
 /** Named files are opened at most so many, when nothing was found, to tell what is wrong with them. */
@@ -45,10 +46,11 @@ export function missingImage(work: Work, change: ImageChange, passed: readonly N
 /** A file whose image values SOPS has encrypted, so that no name can be seen. */
 function hiddenByEncryption(work: Work): string | null {
   for (const [path, content] of work.input.files) {
-    const bytes = Buffer.from(content.buffer, content.byteOffset, content.byteLength);
-    if (!bytes.includes('ENC[AES256_GCM')) continue;
+    if (!holdsText(content, 'ENC[AES256_GCM')) continue;
     if (
-      /(?:image|repository|tag|newTag|newName|digest)["']?\s*[:=]\s*["']?ENC\[AES256_GCM/i.test(bytes.toString('utf8'))
+      /(?:image|repository|tag|newTag|newName|digest)["']?\s*[:=]\s*["']?ENC\[AES256_GCM/i.test(
+        new TextDecoder().decode(content),
+      )
     )
       return path;
   }

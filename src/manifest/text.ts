@@ -83,3 +83,8 @@ export function lineBreakOf(text: string): '\n' | '\r\n' {
   const at = text.indexOf('\n');
   return at > 0 && text[at - 1] === '\r' ? '\r\n' : '\n';
 }
+
+/** Do the bytes hold the text? A cheap look before a file is decoded and parsed. */
+export function holdsText(content: Uint8Array, text: string): boolean {
+  return Buffer.from(content.buffer, content.byteOffset, content.byteLength).includes(text);
+}
