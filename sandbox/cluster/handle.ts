@@ -81,14 +81,15 @@ export interface ApiRequest {
   readonly url: string;
   readonly verb: string;
   readonly resource: string;
+  /** Who it counts for: the impersonated user where there is one. */
   readonly user: string;
 }
 
 /** A fault rule; the first that matches answers. */
 export interface FaultRule {
   readonly when: (request: ApiRequest) => boolean;
-  /** HTTP status to answer, or `reset` to drop the connection. */
-  readonly answer: number | 'reset';
+  /** HTTP status to answer, `reset` to drop the connection, `hang` to never answer. */
+  readonly answer: number | 'reset' | 'hang';
   /** How often; default until `remove` is called. */
   readonly times?: number;
 }

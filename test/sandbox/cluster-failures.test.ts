@@ -58,6 +58,13 @@ describe('Kustomizations fail with the words of the real one', () => {
     expect(status).not.toHaveProperty('history');
   });
 
+  test('on a file that is no Kubernetes object, where a folder has no kustomization', async () => {
+    const { ready } = await failure({ 'values.yaml': 'replicas: 2\n', ...without(sampleApp(), 'kustomization.yaml') });
+    expect(ready).toMatch(
+      /^Ready=False BuildFailed: failed to decode Kubernetes YAML from \/.*\/values\.yaml: missing Resource metadata$/,
+    );
+  });
+
   test('on an undefined variable; without postBuild it is applied as it stands', async () => {
     const files = { ...sampleApp('1.0.0', '${COLOR}') };
     const { ready, world } = await failure(files, { postBuild: { substitute: { OTHER: 'x' } } });

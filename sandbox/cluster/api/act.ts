@@ -73,8 +73,13 @@ function listed(store: Store, request: ObjectRequest): Answer {
   const isNamed = fieldSelector(query.get('fieldSelector'));
   const apiVersion = resource.group === '' ? resource.version : `${resource.group}/${resource.version}`;
   const items = store.list(resource, namespace).filter((object) => isLabelled(object) && isNamed(object));
-  const metadata = { resourceVersion: String(store.version()) };
-  return { code: 200, body: { kind: `${resource.kind}List`, apiVersion, metadata, items } };
+  const limit = Number(query.get('limit') ?? 0);
+  const start = Number(Buffer.from(query.get('continue') ?? '', 'base64url').toString('utf8') || 0);
+  const page = limit > 0 ? items.slice(start, start + limit) : items.slice(start);
+  const left = items.length - start - page.length;
+  const next = { continue: Buffer.from(String(start + page.length)).toString('base64url'), remainingItemCount: left };
+  const metadata = { resourceVersion: String(store.version()), ...(left > 0 ? next : {}) };
+  return { code: 200, body: { kind: `${resource.kind}List`, apiVersion, metadata, items: page } };
 }
 
 /** Does what the verb says to the store. Throws `StatusError`. */

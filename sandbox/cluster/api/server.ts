@@ -66,6 +66,22 @@ function demandAccess(authorizer: Authorizer, user: User, verb: string, target: 
   return authorizer.demand(user, { verb, group, resource, namespace: own, name });
 }
 
+const reasons: Readonly<Record<number, string>> = {
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'NotFound',
+  409: 'Conflict',
+  410: 'Expired',
+  429: 'TooManyRequests',
+  503: 'ServiceUnavailable',
+  504: 'Timeout',
+};
+
+function scripted(code: number): StatusError {
+  const reason = reasons[code] ?? 'InternalError';
+  return new StatusError(code, reason, 'an error on the server has prevented the request from succeeding');
+}
+
 /** The API over HTTP on a free loopback port. */
 export function createApi(parts: ApiParts): Server {
   const { store, state, authorizer } = parts;
@@ -175,17 +191,16 @@ export function createApi(parts: ApiParts): Server {
       if (state.latency > 0) await new Promise((resolve) => setTimeout(resolve, state.latency));
       const real = authenticate(request.headers, state.tokens);
       seen.user = real.name;
+      const user = impersonated(request.headers, real, authorizer);
+      seen.user = user.name;
       const hit = state.rules.find(({ rule, left }) => left > 0 && rule.when(seen));
       if (hit) {
         hit.left -= 1;
+        if (hit.rule.answer === 'hang') return undefined;
         if (hit.rule.answer === 'reset') return void request.socket.destroy();
-        throw new StatusError(
-          hit.rule.answer,
-          hit.rule.answer === 429 ? 'TooManyRequests' : 'InternalError',
-          'an error on the server has prevented the request from succeeding',
-        );
+        throw scripted(hit.rule.answer);
       }
-      return answer(request, response, impersonated(request.headers, real, authorizer), url, target, verb);
+      return answer(request, response, user, url, target, verb);
     };
     handle()
       .catch(refuse)

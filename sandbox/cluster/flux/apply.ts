@@ -73,9 +73,16 @@ function refused(object: ClusterObject, error: unknown): ApplyError {
   return new ApplyError(`${subject} dry-run failed (${error.reason}): ${error.message}\n`);
 }
 
+const mark = 'kustomize.toolkit.fluxcd.io/';
+
+/** Flux's annotations that keep it from applying an object. */
+function isLeftAlone({ metadata }: ClusterObject): boolean {
+  return metadata.annotations?.[`${mark}reconcile`] === 'disabled' || metadata.annotations?.[`${mark}ssa`] === 'Ignore';
+}
+
 /**
  * Applies built objects as Flux does: definitions first, everything else in kind order, all of a stage tried before one
- * is written. `owner` sets Flux's labels. `manager` is the field manager. Throws `ApplyError`.
+ * is written. `labels` are put on each. `manager` is the field manager. Throws `ApplyError`.
  */
 export function applyObjects(
   world: World,
@@ -88,7 +95,7 @@ export function applyObjects(
   const sorted = [...objects].sort((a, b) => rank(a) - rank(b));
   const done: Applied[] = [];
   for (const stage of [sorted.filter(isDefinition), sorted.filter((object) => !isDefinition(object))]) {
-    const ready = stage.map((given) => {
+    const ready = stage.flatMap((given) => {
       const resource = store.kinds.byKind(given.apiVersion, given.kind);
       if (!resource) {
         throw new ApplyError(
@@ -101,6 +108,7 @@ export function applyObjects(
         ...given,
         metadata: { ...metadata, ...placed, name: metadata.name, labels: { ...metadata.labels, ...labels } },
       };
+      if (isLeftAlone(object)) return [];
       if (resource.kind === 'Secret' && object['sops'] !== undefined) {
         throw new ApplyError(
           `${subjectOf(object)} is SOPS encrypted, configuring decryption is required for this secret to be reconciled`,
@@ -111,10 +119,13 @@ export function applyObjects(
       } catch (error) {
         throw refused(object, error);
       }
-      return { resource, object };
+      return [{ resource, object }];
     });
     for (const { resource, object } of ready) {
-      store.apply(resource, object, manager);
+      const isKept =
+        object.metadata.annotations?.[`${mark}ssa`] === 'IfNotPresent' &&
+        store.find(resource, object.metadata.namespace ?? null, object.metadata.name);
+      if (!isKept) store.apply(resource, object, manager);
       done.push({
         resource,
         namespace: resource.namespaced ? text(object.metadata.namespace) : null,
@@ -132,14 +143,16 @@ export function prune(
   before: readonly InventoryEntry[],
   after: readonly InventoryEntry[],
 ): readonly Applied[] {
-  const mark = 'kustomize.toolkit.fluxcd.io/prune';
   return before
     .filter((entry) => !after.some((other) => other.id === entry.id))
     .flatMap((entry) => {
       const one = readEntry(world, entry);
       const object = one && world.store.find(one.resource, one.namespace, one.name);
       if (!one || !object) return [];
-      if (object.metadata.labels?.[mark] === 'disabled' || object.metadata.annotations?.[mark] === 'disabled')
+      if (
+        object.metadata.labels?.[`${mark}prune`] === 'disabled' ||
+        object.metadata.annotations?.[`${mark}prune`] === 'disabled'
+      )
         return [];
       if (groupOf(object.apiVersion) !== one.resource.group) return [];
       world.store.remove(one.resource, one.namespace, one.name);

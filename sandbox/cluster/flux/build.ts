@@ -3,7 +3,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { parse, parseAllDocuments, stringify } from 'yaml';
 import type { ClusterObject } from '../handle.ts';
-import { at, type Fields, fields, list, spec, text } from '../store/object.ts';
+import { at, type Fields, fields, isFields, list, spec, text } from '../store/object.ts';
 import { substitute } from './substitute.ts';
 import type { World } from './world.ts';
 
@@ -27,11 +27,13 @@ async function scan(folder: string, root: string): Promise<string[]> {
       const broken = documents.find((document) => document.errors.length > 0);
       if (broken) {
         const why = broken.errors[0]?.message.split('\n')[0] ?? 'not YAML';
-        throw new BuildError(`failed to decode Kubernetes YAML from ${relative(root, path)}: ${why}`);
+        throw new BuildError(`failed to decode Kubernetes YAML from ${path}: ${why}`);
       }
-      const objects = documents.map((document) => fields(document.toJS()));
-      if (objects.some((object) => text(object['kind']) !== '' && text(object['apiVersion']) !== ''))
-        found.push(relative(root, path));
+      const objects = documents.map((document): unknown => document.toJS()).filter((object) => object !== null);
+      if (objects.some((object) => text(at(object, 'kind')) === '' || text(at(object, 'apiVersion')) === '')) {
+        throw new BuildError(`failed to decode Kubernetes YAML from ${path}: missing Resource metadata`);
+      }
+      found.push(relative(root, path));
     }
   }
   return found;
@@ -116,6 +118,30 @@ function replaceVariables(
   return { object: parse(result.text) as ClusterObject, source: result.text };
 }
 
+/** SOPS values as a controller with the key sees them: decrypted, here to a fixed word. */
+function decrypt(value: unknown): unknown {
+  if (typeof value === 'string') return value.startsWith('ENC[') ? 'decrypted' : value;
+  if (Array.isArray(value)) return value.map(decrypt);
+  return isFields(value)
+    ? Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, decrypt(inner)]))
+    : value;
+}
+
+/** The object with `spec.commonMetadata`, and readable when `spec.decryption` is set. */
+function finished(owner: ClusterObject, object: ClusterObject): ClusterObject {
+  const { labels, annotations } = fields(spec(owner)['commonMetadata']);
+  const metadata = {
+    ...object.metadata,
+    ...(labels === undefined ? {} : { labels: { ...object.metadata.labels, ...(labels as Record<string, string>) } }),
+    ...(annotations === undefined
+      ? {}
+      : { annotations: { ...object.metadata.annotations, ...(annotations as Record<string, string>) } }),
+  };
+  if (object['sops'] === undefined || spec(owner)['decryption'] === undefined) return { ...object, metadata };
+  const { sops: _sops, ...rest } = object;
+  return { ...(decrypt(rest) as ClusterObject), metadata };
+}
+
 /**
  * Builds `spec.path` below `root` as kustomize-controller does: generated kustomization where there is none, the real
  * kustomize, then variable substitution. `text` is what history's digest counts. Rejects with `BuildError`.
@@ -139,5 +165,6 @@ export async function buildManifests(
       values === null ? { object: parse(source) as ClusterObject | null, source } : replaceVariables(source, values);
     return one?.object ? [{ object: one.object, source: one.source }] : [];
   });
-  return { objects: built.map((one) => one.object), text: built.map((one) => one.source).join('---\n') };
+  const objects = built.map((one) => finished(object, one.object));
+  return { objects, text: built.map((one) => one.source).join('---\n') };
 }

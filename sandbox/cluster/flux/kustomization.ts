@@ -168,10 +168,8 @@ async function runOnce(run: Run): Promise<void> {
     'kustomize.toolkit.fluxcd.io/name': key.name,
     'kustomize.toolkit.fluxcd.io/namespace': key.namespace,
   };
-  const common = fields(spec(object)['commonMetadata']);
-  const all = { ...(fields(common['labels']) as Record<string, string>), ...labels };
   try {
-    const applied = applyObjects(world, built.objects, all, 'kustomize-controller');
+    const applied = applyObjects(world, built.objects, labels, 'kustomize-controller');
     const entries = applied.map(inventoryEntry).sort((a, b) => (a.id < b.id ? -1 : 1));
     const before = list(at(draft.rest['inventory'], 'entries')) as readonly InventoryEntry[];
     draft.rest['inventory'] = { entries };
