@@ -4,6 +4,7 @@ import type { Secret } from '../secret.ts';
 import type { Clock } from '../systems/clock.ts';
 import type { Cluster, KubernetesObject } from '../systems/cluster.ts';
 import type { Http } from '../systems/http.ts';
+import { agentReceiverOf } from './agent-receiver.ts';
 import { annotate, readObject, REQUESTED_AT, requestToken } from './annotate.ts';
 import { refusalOf, serviceProxyPath, webhookCall, type WebhookBody } from './receiver.ts';
 import type { NotifyWay, ObjectRef, ReconcileRequest } from './request.ts';
@@ -53,6 +54,8 @@ export async function requestReconcile(options: ReconcileOptions): Promise<Recon
     at: new Date(clock.now()).toISOString(),
     ...(tried.length > 0 ? { tried } : {}),
   });
+  const agents = await besides(options);
+  if (agents !== undefined) tried.push({ way: 'receiver', reason: agents });
   for (const way of settings.notify) {
     if (way === 'none') return answer('none');
     options.signal.throwIfAborted();
@@ -69,6 +72,17 @@ export async function requestReconcile(options: ReconcileOptions): Promise<Recon
   }
   if (last) throw last;
   return answer('none');
+}
+
+/** What the agent's own Receiver did for a GitRepository, in words; undefined where there is none or it may not be seen. */
+async function besides({ cluster, source, signal }: ReconcileOptions): Promise<string | undefined> {
+  try {
+    const name = cluster ? await agentReceiverOf(cluster, source, signal) : undefined;
+    return name === undefined ? undefined : `the agent’s own Receiver ${name} has not moved it to this commit yet`;
+  } catch (error) {
+    if (error instanceof Fault) return undefined;
+    throw error;
+  }
 }
 
 async function byAnnotation({ cluster, source, signal }: ReconcileOptions, token: string): Promise<string | undefined> {

@@ -91,10 +91,10 @@ export async function* followCluster(options: FollowOptions): AsyncGenerator<Obs
     state.hintAt ??= now + HINT_MS.first;
     if (now < state.hintAt) return;
     state.hintAt = now + HINT_MS.every;
-    void hint(state, settled);
+    void askBelow(state, settled);
   }
 
-  async function hint(state: State, settled: Settled): Promise<void> {
+  async function askBelow(state: State, settled: Settled): Promise<void> {
     state.hint = await explainer.cause(objectsOf(settled.judgements));
     pulse.fire();
   }

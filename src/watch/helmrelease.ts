@@ -127,13 +127,14 @@ export function judgeHelmRelease(release: HelmReleaseObject, arrived: boolean): 
   const busy = release.reconciling?.status === 'True';
   if (!arrived) return judged(ref, 'progressing', 'Pending', 'waiting for the chart and values wanted');
   const failing = ready?.status === 'False' && !ready.stale ? ready : undefined;
-  if (release.stalled?.status === 'True' && !release.stalled.stale && release.attemptedGeneration) {
-    const cause = failing ?? release.stalled;
+  const { stalled } = release;
+  if (stalled?.status === 'True' && !stalled.stale && (release.attemptedGeneration || stalled.present)) {
+    const cause = failing ?? stalled;
     return judged(
       ref,
       'failed',
       cause.reason,
-      [release.stalled.message, cause.message]
+      [stalled.message, cause.message]
         .filter((text, index, all) => text !== '' && all.indexOf(text) === index)
         .join(': '),
     );

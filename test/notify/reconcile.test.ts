@@ -249,3 +249,22 @@ test('sources of many addresses are found with one list per kind', async () => {
   ]);
   expect(kubernetes.requests).toHaveLength(2);
 });
+
+test('the Receiver that GitLab’s agent made for a GitRepository is told, and asking goes on', async () => {
+  kubernetes.put(gitRepository('1'.repeat(40)));
+  kubernetes.put({
+    apiVersion: 'notification.toolkit.fluxcd.io/v1',
+    kind: 'Receiver',
+    metadata: {
+      name: 'gitlab-delivery',
+      namespace: 'flux-system',
+      annotations: { 'app.kubernetes.io/managed-by': 'gitlab', 'agent.gitlab.com/project': 'shop/delivery' },
+    },
+  });
+  const delivery = { kind: 'GitRepository', namespace: 'flux-system', name: 'delivery' };
+  const request = await ask({}, { source: delivery });
+  expect(request).toMatchObject({
+    way: 'annotate',
+    tried: [{ way: 'receiver', reason: expect.stringContaining('gitlab-delivery') }],
+  });
+});

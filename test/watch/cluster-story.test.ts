@@ -1,89 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { requestReconcile } from '../../src/notify/reconcile.ts';
-import { connectCluster } from '../../src/systems/cluster-kubernetes.ts';
 import { systemClock } from '../../src/systems/clock-system.ts';
-import { fetchHttp } from '../../src/systems/http-fetch.ts';
-import { followCluster, type FollowOptions } from '../../src/watch/follow.ts';
-import type { Followed, Observation, Verdict } from '../../src/watch/verdict.ts';
-import { fluxObjects, one, sampleApp, startWorld, type ClusterWorld } from '../sandbox/cluster-world.ts';
-
-const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'demo' } };
-const commits = ['1'.repeat(40), '2'.repeat(40), '3'.repeat(40)] as const;
-const annotated = (commit: string) => ({ 'org.opencontainers.image.revision': `main@sha1:${commit}` });
-const quick = { unconsumed: 700, artifact: 3_000, fetch: 3_000, gone: 1_000 };
-
-function followedIn(
-  { registry }: ClusterWorld,
-  wanted: string,
-  commit: string,
-  more: Partial<Followed> = {},
-): Followed {
-  return {
-    cluster: 'staging-eu',
-    environment: 'staging',
-    app: 'app',
-    artifact: 'app',
-    source: 'oci',
-    urls: [`${registry.host}/team/app`],
-    reference: 'main',
-    wanted,
-    commit,
-    namespace: 'flux-system',
-    objects: [],
-    roots: ['./'],
-    health: 'workloads',
-    ...more,
-  };
-}
-
-/** Follows with the way of notifying that users have by default: annotate through the same credential. */
-async function follow(
-  world: ClusterWorld,
-  followed: Followed,
-  more: Partial<FollowOptions> & { readonly token?: string } = {},
-): Promise<{ verdict: Verdict; phases: readonly string[] }> {
-  const clock = systemClock();
-  const signal = new AbortController().signal;
-  const cluster = connectCluster({
-    name: 'staging-eu',
-    context: 'team/agents:eu',
-    kubeconfig: world.cluster.kubeconfig('team/agents:eu', more.token),
-  });
-  const seen: Observation[] = [];
-  for await (const observation of followCluster({
-    cluster,
-    followed: [followed],
-    clock,
-    signal,
-    deadline: clock.now() + 20_000,
-    contains: async (ours, theirs) => commits.indexOf(theirs) >= commits.indexOf(ours),
-    stillHolds: async () => true,
-    ask: (delivered, source) =>
-      requestReconcile({
-        cluster,
-        http: fetchHttp(),
-        settings: { name: 'staging-eu', context: 'team/agents:eu', notify: ['annotate'], receiver: null },
-        followed: delivered,
-        source,
-        secretOf: () => undefined,
-        idToken: undefined,
-        clock,
-        signal,
-      }),
-    patience: quick,
-    ...more,
-  }))
-    seen.push(observation);
-  const verdict = seen.at(-1)?.verdict;
-  if (!verdict) throw new Error('no verdict');
-  return { verdict, phases: [...new Set(seen.map((observation) => observation.phase))] };
-}
+import { fluxObjects, one, sampleApp, startWorld } from '../sandbox/cluster-world.ts';
+import { annotated, commits, follow, followedIn, namespaceDemo } from './cluster-world.ts';
 
 async function deployed(options: Parameters<typeof startWorld>[0] = {}, spec: object = {}) {
   const world = await startWorld(options);
   const first = await world.push('team/app', 'main', sampleApp(), annotated(commits[0]));
-  world.cluster.apply([namespace, ...fluxObjects(world.registry.host, 'team/app', 'app', spec as never)]);
+  world.cluster.apply([namespaceDemo, ...fluxObjects(world.registry.host, 'team/app', 'app', spec as never)]);
   await world.cluster.until(
     'Kustomization',
     one('app', (object) => object.status?.['lastAppliedRevision'] === `main@${first}`),
