@@ -53,12 +53,17 @@ export async function run(context: Context): Promise<CommandResult> {
       deliveries.push(await deliverByRequest({ ...order, environments: [environment] }, work, options));
     }
   }
-  const followed = values.boolean('wait') && !order.dryRun ? await followAll(context, deliveries) : undefined;
+  const followed =
+    values.boolean('wait') && !order.dryRun ? await followAll(context, deliveries, clone.branch) : undefined;
   return updateResult({ change, deliveries, skipped: false, dryRun: order.dryRun, ...(followed ? { followed } : {}) });
 }
 
 /** Follows the delivery side of every delivery, merge requests first until they are merged. */
-async function followAll(context: Context, deliveries: readonly Delivery[]): Promise<readonly FollowedStatus[]> {
+async function followAll(
+  context: Context,
+  deliveries: readonly Delivery[],
+  branch: string,
+): Promise<readonly FollowedStatus[]> {
   const { clock, deadline, signal, reporter } = context;
   const work: Following = {
     gitlab: await context.gitlab(),
@@ -76,7 +81,7 @@ async function followAll(context: Context, deliveries: readonly Delivery[]): Pro
       .filter((pair) => !left.has(`${pair.environment}/${pair.app}`));
     const request = commit.mergeRequest;
     const sha = request ? await followMerge(commit.project, request.iid, work) : commit.sha;
-    return followStatuses({ project: commit.project, branch: commit.branch, sha }, pairs, work);
+    return followStatuses({ project: commit.project, branch, sha }, pairs, work);
   };
   reporter.step('Following the delivery side');
   return (await Promise.all(deliveries.map(follow))).flat();

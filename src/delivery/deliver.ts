@@ -6,6 +6,9 @@ import { openPast, type Standing } from './past.ts';
 import { prepare, type Prepared } from './prepare.ts';
 import { openTip } from './tip.ts';
 
+/** Commits of others that one lost race counts at most. */
+const MOST_CONTENDERS = 500;
+
 /**
  * Delivers an order by one commit on the clone's branch. Where others push first, everything is computed again on the
  * new tree (holds, history, edits): nothing is rebased, nothing forced. Faults: `contention` at the deadline, those of
@@ -15,7 +18,6 @@ export async function deliverByPush(order: Order, work: Workplace): Promise<Deli
   const { clone, cache, clock, deadline, signal } = work;
   const past = openPast(clone, signal);
   const known = new Set<string>();
-  let landed = 0;
   for (let attempts = 1; ; attempts += 1) {
     const started = clock.now();
     const head = await clone.head();
@@ -33,8 +35,11 @@ export async function deliverByPush(order: Order, work: Workplace): Promise<Deli
     }
     const attemptMs = clock.now() - started;
     const next = await clone.refresh(signal);
-    for (const commit of await clone.repository.log(head, next, 1000)) known.add(commit.sha);
-    landed = known.size;
+    for (const commit of await clone.repository.log(null, next, MOST_CONTENDERS)) {
+      if (commit.sha === head) break;
+      known.add(commit.sha);
+    }
+    const landed = known.size;
     const wait = backoff({ attempts, landed, attemptMs }, clock.random());
     if (clock.now() >= deadline) {
       throw new Fault('contention', `${attempts} pushes to ${clone.branch} lost against others (${landed} commits)`);

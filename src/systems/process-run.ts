@@ -35,9 +35,12 @@ const INSTALL: Readonly<Record<string, string>> = {
  * `env` is the environment to take the allowlist from.
  */
 export function runProcesses(env: Readonly<Record<string, string | undefined>>): Processes {
-  const inherited = Object.fromEntries(
-    INHERITED.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])),
-  );
+  // git built with GnuTLS reads no SSL_CERT_FILE; a runner names the CA of its own GitLab in CI_SERVER_TLS_CA_FILE.
+  const authority = env['GIT_SSL_CAINFO'] || env['SSL_CERT_FILE'] || env['CI_SERVER_TLS_CA_FILE'];
+  const inherited: Readonly<Record<string, string | undefined>> = {
+    ...Object.fromEntries(INHERITED.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]]))),
+    ...(authority ? { GIT_SSL_CAINFO: authority } : {}),
+  };
 
   function launch(command: string, args: readonly string[], options: RunOptions, buffer: boolean) {
     options.signal?.throwIfAborted();
