@@ -7,6 +7,7 @@ import { Fault } from '../../src/fault.ts';
 import type { CommandResult } from '../command.ts';
 import type { Context } from '../context.ts';
 import { alignedTable } from '../output/table.ts';
+import { claimsOfRequests } from './sync.run.ts';
 
 /** Publishes the delivery commit's artifacts. */
 export async function run(context: Context): Promise<CommandResult> {
@@ -63,6 +64,7 @@ export async function publishCommit(
     deployFreeze: job.deployFreeze,
     limits: { files: values.integer('max-files') ?? 50_000, bytes: values.integer('max-bytes') ?? 1024 ** 3 },
     parallel: Math.max(1, values.integer('parallel') ?? 4),
+    mergeRequest: (commit) => claimsOfRequests(context, project, commit),
     notice: (text) => reporter.warn(text),
     signal: context.signal,
   };

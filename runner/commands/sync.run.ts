@@ -1,12 +1,14 @@
 import type { Publication } from '../../src/artifact/published.ts';
 import type { Config } from '../../src/config/config.ts';
 import { appOf, environmentOf } from '../../src/config/pair.ts';
+import type { CommitClaim } from '../../src/delivery/commit.ts';
 import { parseClaim } from '../../src/delivery/message.ts';
 import { Fault } from '../../src/fault.ts';
 import { isStatusOf, statusName } from '../../src/status/name.ts';
 import { lineageIn } from '../../src/sync/lineage.ts';
 import type { DeliveryStatusPlace } from '../../src/sync/line.ts';
 import { parsePublication } from '../../src/sync/publication.ts';
+import { requestClaims } from '../../src/sync/request-claims.ts';
 import { repair, repairDepth } from '../../src/sync/repair.ts';
 import type { OwnStatus, RepairedStatus } from '../../src/sync/repair.ts';
 import { standingPublication } from '../../src/sync/standing.ts';
@@ -126,6 +128,7 @@ async function readPublication(context: Context, request: SyncRequest): Promise<
       request.repository,
       () => context.registry(),
       (commit) => parseClaim(commit),
+      (sha) => claimsOfRequests(context, place.project, sha),
     );
   }
   const content = await files.read(file);
@@ -137,6 +140,16 @@ async function readPublication(context: Context, request: SyncRequest): Promise<
       hint: 'Hand over the result of this very pipeline.',
     });
   return publication;
+}
+
+/** The claims of a commit's merge requests; none where there is no token to ask with. */
+export async function claimsOfRequests(
+  context: Context,
+  project: string,
+  sha: string,
+): Promise<readonly CommitClaim[]> {
+  if (context.secret('SLUICE_GITLAB_TOKEN') === undefined || project === '') return [];
+  return requestClaims(await context.gitlab(), project, sha);
 }
 
 async function deliveryUrls(context: Context, project: string): Promise<readonly string[]> {

@@ -1,7 +1,10 @@
 /** GitLab keeps 255 characters of a description and of a target URL and refuses more (commit_statuses.rb). */
 const limit = 255;
 
-/** One line of at most 255 code points; a longer text ends in an ellipsis, no surrogate pair is cut. */
+/**
+ * One line of at most 255 code points, no surrogate pair is cut. A longer text loses its middle: what it is about stands
+ * at the beginning, the first cause of a nested error at the end.
+ */
 export function fitDescription(text: string): string {
   // Control characters and lone surrogates would not survive JSON and GitLab's database.
   const line = text
@@ -9,7 +12,11 @@ export function fitDescription(text: string): string {
     .replace(/[\s\p{Cc}]+/gu, ' ')
     .trim();
   const points = Array.from(line);
-  return points.length <= limit ? line : `${points.slice(0, limit - 1).join('')}…`;
+  if (points.length <= limit) return line;
+  const gap = ' … ';
+  const head = 110;
+  const tail = points.slice(head + gap.length - limit).join('');
+  return `${points.slice(0, head).join('').trimEnd()}${gap}${tail.trimStart()}`;
 }
 
 /** The URL where GitLab accepts it: http or https and at most 255 characters; else null (half a URL leads nowhere). */

@@ -24,7 +24,7 @@ export interface StandingRequest {
 
 /**
  * The publication of a commit where publish's own result is not at hand: claims from the trailers of the commit (of a
- * merge: of every commit that it brought), content from what stands under the moving tags. Faults as `GitRepository`
+ * merge: of every commit that it brought; where they are lost, of its merge request), content from what stands under the moving tags. Faults as `GitRepository`
  * and `Registry`; `usage` where the registry is not known.
  */
 export async function standingPublication(
@@ -32,11 +32,13 @@ export async function standingPublication(
   repository: GitRepository,
   registry: () => Promise<Registry>,
   parse: (commit: CommitInfo) => CommitClaim | null,
+  fromRequests: (sha: string) => Promise<readonly CommitClaim[]>,
 ): Promise<Publication> {
   const { commit } = request;
   const [parent] = (await repository.commit(commit)).parents;
   const brought = await repository.log(parent ?? null, commit, parent === undefined ? 1 : undefined);
-  const claims = brought.flatMap((one) => parse(one) ?? []);
+  const trailers = brought.flatMap((one) => parse(one) ?? []);
+  const claims = trailers.length > 0 ? trailers : await fromRequests(commit);
   const pairs = allPairs(request.config, request.registryImage).filter(
     (pair) =>
       (request.environments.length === 0 || request.environments.includes(pair.environment.name)) &&

@@ -87,6 +87,7 @@ describe('without publish’s result', () => {
       repository,
       async () => registryOf(commits),
       (one) => parseClaim(one),
+      async () => [],
     );
     const short = ({ app, outcome, origins }: PublishedArtifact) => `${app} ${outcome} ${origins.length}`;
     return publication.artifacts.map(short);
