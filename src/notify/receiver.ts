@@ -19,7 +19,7 @@ export function webhookPath(token: string, name: string, namespace: string): str
 }
 
 /** Value of `X-Signature` for generic-hmac: HMAC-SHA-256 of the body. */
-export function signature(token: string, body: string): string {
+function signature(token: string, body: string): string {
   return `sha256=${createHmac('sha256', token).update(body).digest('hex')}`;
 }
 

@@ -10,7 +10,7 @@ import { refusalOf, serviceProxyPath, webhookCall, type WebhookBody } from './re
 import type { NotifyWay, ObjectRef, ReconcileRequest } from './request.ts';
 
 /** What is delivered, as the webhook's body tells it. `Followed` of the watch station fits. */
-export interface Delivered {
+interface Delivered {
   readonly app: string;
   readonly environment: string;
   readonly wanted: string;

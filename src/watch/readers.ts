@@ -23,6 +23,8 @@ export interface Readers {
 
 /** A credential counts as refused when nothing but refusals came for this long: GitLab caches a moment's error. */
 const REFUSED_MS = 3_000;
+/** Namespaces of one kind that are watched singly; beyond it one watch serves all. */
+const MANY = 8;
 
 export function createReaders(options: {
   readonly cluster: Cluster;
@@ -68,10 +70,15 @@ export function createReaders(options: {
     return undefined;
   }
 
-  /** Flux kinds are read in all namespaces where that is allowed; else, and workloads always, one by one. */
+  const spread = new Map<KindName, Set<string>>();
+
+  /** Flux kinds are read in all namespaces at once where that is allowed, others one by one until they are many. */
   function scopeOf(kind: KindName, namespace: string | null): string | null {
     if (namespace === null) return null;
-    return readers.has(`${kind}/`) && view.access(kind, null).state !== 'forbidden' ? null : namespace;
+    if (readers.has(`${kind}/`)) return view.access(kind, null).state === 'forbidden' ? namespace : null;
+    const namespaces = spread.get(kind) ?? new Set<string>();
+    spread.set(kind, namespaces.add(namespace));
+    return namespaces.size > MANY ? null : namespace;
   }
 
   const homes = new Map<KindName, Set<string>>();
@@ -92,7 +99,8 @@ export function createReaders(options: {
       const late = new Map<string, Need>();
       for (const need of needs) {
         const scope = scopeOf(need.kind, need.namespace);
-        late.set(`${need.kind}/${scope ?? ''}`, { ...need, namespace: scope });
+        const key = `${need.kind}/${scope ?? ''}`;
+        late.set(key, { ...need, namespace: scope, after: Math.max(need.after, late.get(key)?.after ?? 0) });
       }
       for (const { kind, namespace, after } of late.values()) {
         const existing = reader(kind, namespace);

@@ -9,7 +9,7 @@ import { readSource, type SourceObject } from './source.ts';
 import { readWorkload, type WorkloadObject } from './workload.ts';
 
 /** What may be read of a kind. `freshAt`: when the newest finished list was begun; -1 before the first. */
-export interface Access {
+interface Access {
   readonly state: 'pending' | 'listed' | 'forbidden' | 'missing';
   readonly freshAt: number;
 }
@@ -44,6 +44,7 @@ export interface ClusterView {
 /** An empty view. */
 export function createView(): ClusterView {
   const entries = new Map<string, Entry>();
+  const versions = new Map<string, number>();
   const byKind = new Map<KindName, Set<string>>();
   const accesses = new Map<string, Access>();
   const byUrl = new Map<string, Map<string, SourceObject>>();
@@ -77,6 +78,7 @@ export function createView(): ClusterView {
     const old = entries.get(key);
     if (old) enter(kind, old, false);
     entries.delete(key);
+    versions.delete(key);
     byKind.get(kind)?.delete(key);
   }
 
@@ -85,6 +87,7 @@ export function createView(): ClusterView {
     const old = entries.get(entry.key);
     if (old) enter(kind, old, false);
     entries.set(entry.key, entry);
+    versions.set(entry.key, Number(object.metadata.resourceVersion) || 0);
     enter(kind, entry, true);
     const keys = byKind.get(kind) ?? new Set<string>();
     keys.add(entry.key);
@@ -106,9 +109,12 @@ export function createView(): ClusterView {
       version += 1;
     },
     apply(kind, event) {
-      if (event.type === 'deleted') {
-        drop(kind, keyOf({ kind, namespace: event.object.metadata.namespace ?? '', name: event.object.metadata.name }));
-      } else put(kind, event.object);
+      const { metadata } = event.object;
+      const key = keyOf({ kind, namespace: metadata.namespace ?? '', name: metadata.name });
+      // Two watches may serve one object: the slower one must not bring an older state back.
+      if (Number(metadata.resourceVersion) < (versions.get(key) ?? 0)) return;
+      if (event.type === 'deleted') drop(kind, key);
+      else put(kind, event.object);
       version += 1;
     },
     refuse(kind, namespace, state) {

@@ -10,7 +10,7 @@ export interface StoredObject {
 }
 
 /** One request that was seen. */
-export interface SeenRequest {
+interface SeenRequest {
   readonly method: string;
   readonly path: string;
   readonly authorization: string | undefined;
@@ -18,7 +18,7 @@ export interface SeenRequest {
 }
 
 /** How a request is answered instead of normally. */
-export interface Interference {
+interface Interference {
   readonly status: number;
   readonly body?: string;
   readonly headers?: Readonly<Record<string, string>>;

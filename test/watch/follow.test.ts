@@ -286,3 +286,13 @@ test('the requests do not grow with the number of apps', async () => {
   }
   expect(counts[1]).toBeLessThanOrEqual((counts[0] ?? 0) + 4);
 });
+
+test('workloads in many namespaces are read by one watch', async () => {
+  const apps = Array.from({ length: 30 }, (_, index) => `app${index}`);
+  kubernetes.put(ociRepository(ours));
+  const entries = apps.map((name) => ({ id: `${name}_podinfo_apps_Deployment`, v: 'v1' }));
+  kubernetes.put(kustomization(`staging@${ours}`, { spec: { wait: false }, status: { inventory: { entries } } }));
+  for (const namespace of apps) kubernetes.put(deployment({ namespace }));
+  expect((await verdictOf(follow([podinfo]))).verdict?.verdict).toBe('synced');
+  expect(kubernetes.requests.filter(({ path }) => path.includes('/deployments')).length).toBeLessThan(25);
+});
