@@ -15,6 +15,7 @@ import type { ClusterOptions, SimulatedCluster } from './handle.ts';
 import { handleObjects } from './objects.ts';
 import { createReceiverServer, receiverProxy } from './receiver-server.ts';
 import { createScripts, type Forgetting } from './scripts.ts';
+import { fluxDefinitions } from './store/kinds.ts';
 import { createStore } from './store/store.ts';
 import { runTool } from './tools.ts';
 import { fateByTag } from './workloads/rollout.ts';
@@ -112,6 +113,7 @@ export async function startCluster(options: ClusterOptions): Promise<SimulatedCl
   const receiver = createReceiverServer(world);
   const [url, receiverUrl] = await Promise.all([listen(server), listen(receiver)]);
   const objects = handleObjects(world);
+  objects.apply(fluxDefinitions(store.kinds));
   for (const name of systemNamespaces) objects.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
 
   let stopping: Promise<void> | null = null;

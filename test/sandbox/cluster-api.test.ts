@@ -106,6 +106,10 @@ spec:
     expect((await call(cluster, 'GET', '/apis/shop.example/v1/carts')).body['items']).toHaveLength(1);
     const { body } = await call(cluster, 'GET', '/apis');
     expect(JSON.stringify(body)).toContain('shop.example/v1');
+    const receivers = '/apis/notification.toolkit.fluxcd.io/v1/receivers';
+    expect((await call(cluster, 'GET', receivers)).code).toBe(200);
+    cluster.remove('CustomResourceDefinition', null, 'receivers.notification.toolkit.fluxcd.io');
+    expect((await call(cluster, 'GET', receivers)).code).toBe(404);
   });
 });
 

@@ -27,7 +27,13 @@ async function failure(
   const isFailed = (object: ClusterObject) =>
     shown(object, 'Ready').startsWith('Ready=False') && isJudged(shown(object, 'Ready'));
   await world.cluster.until('Kustomization', one('app', isFailed));
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  await world.cluster.until('Event', (events) =>
+    events.some(
+      (event) =>
+        JSON.stringify(event['involvedObject']).includes('"Kustomization"') &&
+        shown(world.cluster.get('Kustomization', 'flux-system', 'app'), 'Ready').includes(String(event['reason'])),
+    ),
+  );
   const object = world.cluster.get('Kustomization', 'flux-system', 'app');
   return { world, digest, object, ready: shown(object, 'Ready'), status: object?.status ?? {} };
 }

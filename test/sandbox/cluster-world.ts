@@ -39,7 +39,7 @@ afterEach(async () => {
 });
 
 const digestOf = (bytes: Uint8Array) => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
-export const fluxLayer = 'application/vnd.cncf.flux.content.v1.tar+gzip';
+const fluxLayer = 'application/vnd.cncf.flux.content.v1.tar+gzip';
 
 /** A gzipped tar of files. */
 export async function archive(files: Files): Promise<Uint8Array> {

@@ -11,7 +11,7 @@ export interface User {
 }
 
 /** What is asked for, as RBAC sees it. */
-export interface Attributes {
+interface Attributes {
   readonly verb: string;
   readonly group: string;
   /** `services/proxy` for subresources. */
@@ -64,7 +64,7 @@ function isSubject(subject: unknown, user: User, bindingNamespace: string | unde
 }
 
 /** The API server's text for a 403. */
-export function forbiddenText(user: User, asked: Attributes): string {
+function forbiddenText(user: User, asked: Attributes): string {
   const [plural = '', subresource] = asked.resource.split('/');
   const subject = qualified({ group: asked.group, plural });
   const where = asked.namespace === null ? 'at the cluster scope' : `in the namespace "${asked.namespace}"`;

@@ -22,7 +22,7 @@ export interface Applied {
 }
 
 /** `Deployment/demo/podinfo`, as Flux writes it in messages. */
-export function subjectOf(object: ClusterObject): string {
+function subjectOf(object: ClusterObject): string {
   const { namespace, name } = object.metadata;
   return namespace === undefined ? `${object.kind}/${name}` : `${object.kind}/${namespace}/${name}`;
 }
@@ -33,7 +33,7 @@ export function inventoryEntry(one: Applied): InventoryEntry {
 }
 
 /** The object that an inventory entry names, or null when its kind is not served. */
-export function readEntry(world: World, entry: InventoryEntry): Applied | null {
+function readEntry(world: World, entry: InventoryEntry): Applied | null {
   const [namespace = '', name = '', group = '', kind = ''] = entry.id.split('_');
   const resource = world.store.kinds.all().find((one) => one.group === group && one.kind === kind);
   return resource

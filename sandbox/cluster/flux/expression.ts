@@ -1,7 +1,7 @@
 import { isFields } from '../store/object.ts';
 
 /** A CEL expression that cannot be evaluated, e.g. `no such key: digest`. */
-export class ExpressionError extends Error {}
+class ExpressionError extends Error {}
 
 type Tokens = { readonly all: readonly string[]; at: number };
 

@@ -7,7 +7,7 @@ import { draftStatus, type StatusDraft } from './status.ts';
 import { emit, type Key, type World } from './world.ts';
 
 /** The finalizer that all of Flux's objects carry. */
-export const finalizer = 'finalizers.fluxcd.io';
+const finalizer = 'finalizers.fluxcd.io';
 export const requestedAt = 'reconcile.fluxcd.io/requestedAt';
 
 /** A source that cannot be had. `condition` is FetchFailed unless said otherwise. */
@@ -43,7 +43,7 @@ export interface Resolved {
 export type Resolve = (world: World, object: ClusterObject, signal: AbortSignal) => Promise<Resolved>;
 
 /** Id of a source in the artifact storage. */
-export function sourceId(object: ClusterObject): string {
+function sourceId(object: ClusterObject): string {
   return `${object.kind.toLowerCase()}/${object.metadata.namespace}/${object.metadata.name}`;
 }
 
@@ -67,7 +67,7 @@ export function dropFinalizer(world: World, key: Key): void {
 }
 
 /** Marks progress as source-controller does: Ready leaves False, and with `drift` also True. */
-export function progress(draft: StatusDraft, message: string, drift = false): void {
+function progress(draft: StatusDraft, message: string, drift = false): void {
   draft.set('Reconciling', 'True', 'Progressing', message);
   if (draft.condition('Ready') === undefined || drift || draft.is('Ready', 'False'))
     draft.set('Ready', 'Unknown', 'Progressing', message);

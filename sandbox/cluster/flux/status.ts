@@ -34,7 +34,7 @@ const first = ['Stalled', 'Reconciling', 'Ready'];
 const rank = (type: string) => (first.includes(type) ? `${first.indexOf(type)}` : `9${type}`);
 
 /** Conditions of an object. */
-export function conditionsOf(object: ClusterObject): readonly Condition[] {
+function conditionsOf(object: ClusterObject): readonly Condition[] {
   return list(status(object)['conditions']) as readonly Condition[];
 }
 

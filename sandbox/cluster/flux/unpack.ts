@@ -24,7 +24,7 @@ function paxPath(content: Uint8Array): string | null {
 }
 
 /** Entries of an uncompressed tar, as Go's archive/tar gives them. Throws `UnpackError`. */
-export function readTar(bytes: Uint8Array): readonly Entry[] {
+function readTar(bytes: Uint8Array): readonly Entry[] {
   const entries: Entry[] = [];
   let longName: string | null = null;
   let at = 0;

@@ -16,7 +16,7 @@ const word =
   /\s*("(?:[^"\\]|\\.)*"|`[^`]*`|'(?:[^'\\]|\\.)'|:=|\|\||[|()=,]|-?\d+(?:\.\d+)?|\$?[A-Za-z_]\w*(?:\.\w+)*|\$(?:\.\w+)*|(?:\.[A-Za-z_]\w*)+|\.)/gy;
 
 /** Splits the inside of an action into words. A field after `)` is a word that begins with a dot. */
-export function words(source: string, at: string): readonly string[] {
+function words(source: string, at: string): readonly string[] {
   const found: string[] = [];
   word.lastIndex = 0;
   let end = 0;

@@ -33,7 +33,7 @@ export interface Attempt {
 export type Outcome = { readonly ok: true } | { readonly ok: false; readonly isReleased: boolean };
 
 /** `spec.<action>.timeout`, else `spec.timeout`, else 5 minutes, in milliseconds. */
-export function timeoutOf(object: ClusterObject, action: string): number {
+function timeoutOf(object: ClusterObject, action: string): number {
   return milliseconds(at(object, 'spec', action, 'timeout'), milliseconds(spec(object)['timeout'], 300_000));
 }
 
@@ -59,10 +59,7 @@ function snapshotOf(attempt: Attempt, version: number, status: string, objects: 
 }
 
 /** Says that an action runs, as both conditions. */
-export async function announce(
-  attempt: Attempt,
-  action: 'install' | 'upgrade' | 'rollback' | 'uninstall',
-): Promise<void> {
+async function announce(attempt: Attempt, action: 'install' | 'upgrade' | 'rollback' | 'uninstall'): Promise<void> {
   const message = `Running '${action}' action with timeout of ${goDuration(timeoutOf(attempt.object, action))}`;
   attempt.draft.set('Reconciling', 'True', 'Progressing', message);
   if (action === 'install' || action === 'upgrade') attempt.draft.set('Ready', 'Unknown', 'Progressing', message);

@@ -20,10 +20,11 @@ export interface Kinds {
   all(): readonly Resource[];
   byPlural(group: string, version: string, plural: string): Resource | undefined;
   byKind(apiVersion: string, kind: string): Resource | undefined;
-  /** First kind of this name in any group. */
+  /** First kind of this name in any group, also one whose definition was deleted. */
   named(kind: string): Resource | undefined;
   /** Registers what a CustomResourceDefinition declares. */
   define(definition: ClusterObject): void;
+  /** Its kinds are served no more, those of Flux included. */
   forget(definition: ClusterObject): void;
 }
 
@@ -68,7 +69,7 @@ const shortNames: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** `ingresses`, `networkpolicies`, `endpoints`: the plural Kubernetes uses for a kind. */
-export function pluralOf(kind: string): string {
+function pluralOf(kind: string): string {
   const word = kind.toLowerCase();
   if (word === 'endpoints') return word;
   if (/(s|x|ch|sh)$/.test(word)) return `${word}es`;
@@ -110,24 +111,53 @@ function declared(definition: ClusterObject): Resource[] {
 /** The built-in kinds and those of Flux 2.9. */
 export function createKinds(): Kinds {
   let known = [...read('v1', core), ...others.flatMap(([apiVersion, words]) => read(apiVersion, words))];
+  let hidden: readonly Resource[] = [];
   const isSame = (a: Resource, b: Resource) => a.group === b.group && a.version === b.version && a.kind === b.kind;
+  const isHidden = (one: Resource) => hidden.some((other) => isSame(one, other));
   const forget = (definition: ClusterObject) => {
     const gone = declared(definition);
     known = known.filter((one) => !one.custom || !gone.some((other) => isSame(one, other)));
+    hidden = [...hidden, ...gone];
   };
   return {
-    all: () => known,
+    all: () => known.filter((one) => !isHidden(one)),
     byPlural: (group, version, plural) =>
-      known.find((one) => one.group === group && one.version === version && one.plural === plural),
+      known.find((one) => one.group === group && one.version === version && one.plural === plural && !isHidden(one)),
     byKind: (apiVersion, kind) =>
       known.find(
-        (one) => one.kind === kind && one.group === groupOf(apiVersion) && one.version === versionOf(apiVersion),
+        (one) =>
+          one.kind === kind &&
+          one.group === groupOf(apiVersion) &&
+          one.version === versionOf(apiVersion) &&
+          !isHidden(one),
       ),
     named: (kind) => known.find((one) => one.kind === kind),
     define: (definition) => {
-      forget(definition);
-      known = [...known, ...declared(definition).filter((one) => !known.some((other) => isSame(one, other)))];
+      const wanted = declared(definition);
+      hidden = hidden.filter((one) => !wanted.some((other) => isSame(one, other)));
+      known = [...known, ...wanted.filter((one) => !known.some((other) => isSame(one, other)))];
     },
     forget,
   };
+}
+
+/** The CustomResourceDefinitions that installing Flux brings. */
+export function fluxDefinitions(kinds: Kinds): readonly ClusterObject[] {
+  return kinds
+    .all()
+    .filter(({ group }) => group.endsWith('.toolkit.fluxcd.io'))
+    .map(({ group, version, kind, plural, status }) => ({
+      apiVersion: 'apiextensions.k8s.io/v1',
+      kind: 'CustomResourceDefinition',
+      metadata: {
+        name: `${plural}.${group}`,
+        labels: { 'app.kubernetes.io/part-of': 'flux', 'app.kubernetes.io/version': 'v2.9.4' },
+      },
+      spec: {
+        group,
+        scope: 'Namespaced',
+        names: { kind, plural, listKind: `${kind}List`, singular: kind.toLowerCase() },
+        versions: [{ name: version, served: true, storage: true, ...(status ? { subresources: { status: {} } } : {}) }],
+      },
+    }));
 }

@@ -174,6 +174,12 @@ export function createStore(now: () => number): Store {
         }
       }
     }
+    if (resource.kind === 'CustomResourceDefinition') {
+      const { group, names } = fields(before.spec);
+      for (const other of kinds.all().filter((one) => one.group === group && one.kind === fields(names)['kind'])) {
+        for (const object of bucket(other).values()) record('DELETED', other, object, object);
+      }
+    }
     if ((before.metadata.finalizers ?? []).length === 0) return record('DELETED', resource, before, before);
     if (before.metadata.deletionTimestamp !== undefined) return before;
     const deletionTimestamp = new Date(now()).toISOString().replace(/\.\d+Z$/, 'Z');
