@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { cp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import type { Config, Environment, Pair } from '../src/config/config.ts';
@@ -5,7 +6,7 @@ import { appOf, pairOf } from '../src/config/pair.ts';
 import { parseConfig } from '../src/config/parse.ts';
 import { parseImageFlag } from '../src/app/image.ts';
 import { proposeConfig } from '../src/operations/propose.ts';
-import { openRepository } from '../src/systems/git-local.ts';
+import { Fault } from '../src/fault.ts';
 import type { Processes } from '../src/systems/process.ts';
 
 /** What a person gives: a delivery repository on this machine, an app of it, and the image to deliver. */
@@ -36,9 +37,10 @@ export interface OwnDelivery {
 
 /** Copies the committed state (or the files, where it is no git repository) below `folder`; the original is only read. */
 export async function copyDelivery(input: OwnInput, folder: string, processes: Processes): Promise<OwnDelivery> {
+  if (!existsSync(input.delivery)) throw new Fault('file_missing', `${input.delivery} does not exist`);
   const copy = join(folder, 'own-delivery');
   const assumptions: string[] = [];
-  if (await isRepository(input.delivery, processes)) {
+  if (isRepository(input.delivery)) {
     await processes.run('git', ['clone', '--quiet', '--no-hardlinks', '--', input.delivery, copy]);
     assumptions.push('The committed state of HEAD is delivered; changes that are not committed are left out.');
     await rm(join(copy, '.git'), { recursive: true, force: true });
@@ -83,11 +85,9 @@ export async function copyDelivery(input: OwnInput, folder: string, processes: P
   };
 }
 
-async function isRepository(path: string, processes: Processes): Promise<boolean> {
-  return openRepository({ folder: path, processes }).then(
-    async (repository) => (await repository.resolve('HEAD')) !== null,
-    () => false,
-  );
+/** The root of a work tree, or a bare repository; a folder inside one is copied as it is. */
+function isRepository(path: string): boolean {
+  return existsSync(join(path, '.git')) || (existsSync(join(path, 'HEAD')) && existsSync(join(path, 'objects')));
 }
 
 async function readTexts(folder: string): Promise<ReadonlyMap<string, string>> {

@@ -165,9 +165,19 @@ function fluxObjects({ gitlab, registry }: World, { pair }: OwnDelivery): string
       },
     })),
   ]);
-  return objects.map((object) => JSON.stringify(object)).join('\n---\n');
+  const bootstrap = {
+    apiVersion: 'source.toolkit.fluxcd.io/v1',
+    kind: 'GitRepository',
+    metadata: { name: 'flux-system', namespace: 'flux-system' },
+    spec: {
+      url: `${gitlab.url}/${paths.delivery}.git`,
+      ref: { branch: 'main' },
+      interval: '10m',
+      secretRef: { name: 'delivery-git' },
+    },
+  };
+  return [bootstrap, ...objects].map((object) => JSON.stringify(object)).join('\n---\n');
 }
-
 function kubeconfig({ clusters }: World, { environment }: OwnDelivery): string {
   const entries = environment.clusters.map(({ name, context }) => ({ context, cluster: clusters[name]! }));
   return JSON.stringify({
