@@ -65,7 +65,11 @@ export function planImage(work: Work, change: ImageChange): void {
   const matching = open.filter(({ weak }) => !weak || !firm);
   const strongest =
     explicit.length > 0 ? 'path' : strength.find((kind) => matching.some(({ slot }) => slot.kind === kind));
-  const written = new Map<unknown, TargetKind>();
+  const written = new Map<unknown, TargetKind>(
+    work.planned.flatMap(({ how, kind }) =>
+      'write' in how && how.write.type === 'set' && kind === 'path' ? [[how.write.node, kind]] : [],
+    ),
+  );
   let taken = explicit.length > 0 || texts.length > 0;
   let refused: Fault | null = null;
   const ordered = matching.toSorted(

@@ -24,9 +24,12 @@ interface Holder {
 export function checkSharing(file: ManifestFile, claims: readonly Claim[]): void {
   for (const document of file.documents) {
     if (document.anchors.size === 0) continue;
-    const own = claims.filter((claim) => claim.write.document === document && claim.write.type !== 'add');
+    const own = claims.filter((claim) => claim.write.document === document);
     const holders = holdersOf(document);
-    for (const claim of own) checkClaim(file, document, holders, claim, own);
+    for (const claim of own) {
+      if (claim.write.type === 'add') checkAdded(file, document, holders, claim.write, own);
+      else checkClaim(file, document, holders, claim, own);
+    }
   }
 }
 
@@ -63,11 +66,31 @@ function checkClaim(
       }
     }
   }
+  refuseOthers(file, claim.write.path, real, others);
+}
+
+/** A key that is added to an anchored map is inherited by the maps that merge it. */
+function checkAdded(
+  file: ManifestFile,
+  document: ManifestDocument,
+  holders: ReadonlyMap<Node, Holder>,
+  write: Write & { type: 'add' },
+  claims: readonly Claim[],
+): void {
+  const others = [...document.anchors].flatMap(([alias, target]) => {
+    const user = target === write.map ? mergeUser(document, holders, alias) : null;
+    const asked = user === null || claims.some((each) => each.host === user && each.write.after === write.after);
+    return asked || heldBy(document, user, write.key) ? [] : [alias];
+  });
+  refuseOthers(file, write.path, write.map, others);
+}
+
+function refuseOthers(file: ManifestFile, path: string, real: Node, others: readonly Node[]): void {
   if (others.length === 0) return;
   const users = others.map((node) => file.place(node.range?.[0] ?? 0)).map((place) => `${place.line}:${place.column}`);
   throw new Fault(
     'edit_refused',
-    `${claim.write.path}: the value is shared by an anchor, and these users are no targets of this change: ${users.join(', ')}`,
+    `${path}: the value is shared by an anchor, and these users are no targets of this change: ${users.join(', ')}`,
     {
       place: file.place(real.range?.[0] ?? 0),
       hint: 'Change all users together, or replace the alias by a value of its own.',

@@ -82,6 +82,32 @@ describe.each([
       'web:\n  image: x/app\n  imageTag: v2\n',
     ],
     [
+      'prefixed keys',
+      'webImage: x/app\nwebImageTag: v1\njobImage: x/job\njobTag: v1\n',
+      'x/app:v2',
+      'webImage: x/app\nwebImageTag: v2\njobImage: x/job\njobTag: v1\n',
+    ],
+    [
+      'keys with underscores',
+      'image_repository: x/app\nimage_tag: v1\n',
+      'x/app:v2',
+      'image_repository: x/app\nimage_tag: v2\n',
+    ],
+    [
+      'imageName',
+      'imageName: x/app\nimageTag: v1\nimageDigest:\n',
+      `x/app:v2@${sha('a')}`,
+      `imageName: x/app\nimageTag: v2\nimageDigest: ${sha('a')}\n`,
+    ],
+    ['name below image', 'image:\n  name: x/app:v1\n', 'x/app:v2', 'image:\n  name: x/app:v2\n'],
+    [
+      'a path with tag under any key',
+      'env:\n  RELATED: x/app:v1\nurl: https://x/app:v1\n',
+      'x/app:v2',
+      'env:\n  RELATED: x/app:v2\nurl: https://x/app:v1\n',
+    ],
+    ['repository with its tag', 'repository: x/app:v1\n', 'x/app:v2', 'repository: x/app:v2\n'],
+    [
       'containers',
       'extra:\n- name: a\n  image: x/app:v1\n- name: b\n  image: x/b:v1\n',
       'x/app:v2',

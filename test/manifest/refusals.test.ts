@@ -64,7 +64,7 @@ test('an alias bomb is edited like any other file', () => {
 });
 
 test('a map of many keys is read in one go', () => {
-  const text = Array.from({ length: 50_000 }, (_, index) => `k${index}: v`).join('\n');
+  const text = Array.from({ length: 20_000 }, (_, index) => `k${index}: v`).join('\n');
   expect(openFile('x.yaml', new TextEncoder().encode(text)).type).toBe('manifest');
 });
 

@@ -121,6 +121,13 @@ describe('merge keys', () => {
     expect(edited(other, { image: ['x/a:v2', 'x/b:v2'] })).toBe(other.replace('v1', 'v2'));
   });
 
+  test('a key that is added is inherited too', () => {
+    const entry = 'images:\n- &a\n  name: x/a\n- <<: *a\n  name: x/b\n';
+    expect(faultOf(() => edited(entry, { image: 'x/a:v2' }, 'kustomization.yaml')).message).toContain('4:7');
+    const own = 'images:\n- &a\n  name: x/a\n- <<: *a\n  name: x/b\n  newTag: v7\n';
+    expect(edited(own, { image: 'x/a:v2' }, 'kustomization.yaml')).toBe(own.replace('x/a\n', 'x/a\n  newTag: v2\n'));
+  });
+
   test('lists of merges', () => {
     const list = 'a: &a {tag: v1}\nb: &b {repository: x/a, tag: v9}\nc:\n  <<: [*a, *b]\n';
     expect(edited(list, { set: [['c.tag', 'v2']] })).toBe(list.replace('v1', 'v2'));

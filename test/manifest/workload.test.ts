@@ -75,3 +75,10 @@ test('a definition’s schema and other fields called image are no workloads', (
     expect(faultOf(() => edited(text, { image: 'a/app:2' })).code).toBe('target_missing');
   }
 });
+
+test('JSON patches of an image', () => {
+  const text =
+    '- op: replace\n  path: /spec/template/spec/containers/0/image\n  value: x/app:1\n- {op: add, path: /metadata/x, value: x/app:1}\n';
+  expect(edited(text, { image: 'x/app:2' })).toBe(text.replace('value: x/app:1\n', 'value: x/app:2\n'));
+  expect(planned({ 'p.yaml': text }, { image: 'x/app:2', mode: 'update' }).targets).toHaveLength(1);
+});
