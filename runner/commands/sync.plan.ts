@@ -15,7 +15,9 @@ export async function planSync(
   delivery: DeliveryPlace & DeliveryStatusPlace,
   lineage: LineageOf,
 ): Promise<CommandResult> {
-  const claims = await verifyClaims(targets, (app) => context.gitlabFor(app));
+  const { clock, signal } = context;
+  const patience = { clock, signal, deadline: clock.now() };
+  const claims = await verifyClaims(targets, (app) => context.gitlabFor(app), patience);
   const lines = linesOf(targets, delivery, claims.of);
   const starts = await beginCells(targets, delivery, lineage);
   const statuses = lines.map(({ project, sha, pipelineId, name }) => ({ project, sha, pipelineId, name }));

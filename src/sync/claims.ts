@@ -2,6 +2,7 @@ import pMap from 'p-map';
 import type { Origin } from '../app/change.ts';
 import { Fault } from '../fault.ts';
 import { shortCommit } from '../revision.ts';
+import type { Clock } from '../systems/clock.ts';
 import type { GitLab } from '../systems/gitlab.ts';
 import type { SyncTarget } from './target.ts';
 
@@ -20,14 +21,26 @@ export interface VerifiedClaims {
   readonly refused: readonly RefusedClaim[];
 }
 
+/** How long an absent GitLab is asked again. */
+export interface ClaimPatience {
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+  /** Milliseconds since the epoch. */
+  readonly deadline: number;
+}
+
+/** Pause before an absent GitLab is asked again; the requests themselves have been tried several times by then. */
+const pauseMs = 3_000;
+
 /**
  * Trailers are claims that anybody who can push to the delivery repository can write: an origin is followed only where
- * its project is the app's in sluice.yaml and the commit exists there. Faults of GitLab are refusals of the claim, so
- * that one project that cannot be read holds up no other.
+ * its project is the app's in sluice.yaml and the commit exists there. What GitLab refuses, or does not answer until the
+ * deadline, refuses the claim: one project that cannot be read holds up no other. Rejects with the signal's reason.
  */
 export async function verifyClaims(
   targets: readonly SyncTarget[],
   gitlabFor: (app: string) => Promise<GitLab>,
+  patience: ClaimPatience,
 ): Promise<VerifiedClaims> {
   const asked = new Map<string, Promise<string | null>>();
   const claims = targets.flatMap((target) => target.origins.map((origin) => ({ target, origin })));
@@ -36,11 +49,11 @@ export async function verifyClaims(
     async ({ target, origin }) => {
       const { app } = target.pair;
       const key = `${app.name} ${origin.project}@${origin.commit}`;
-      const known = asked.get(key) ?? whyRefused(app, origin, gitlabFor);
+      const known = asked.get(key) ?? whyRefused(app, origin, gitlabFor, patience);
       asked.set(key, known);
       return { target, origin, reason: await known };
     },
-    { concurrency: 6 },
+    { concurrency: 6, signal: patience.signal },
   );
   return {
     of: (target) => judged.filter((one) => one.target === target && one.reason === null).map((one) => one.origin),
@@ -64,18 +77,22 @@ async function whyRefused(
   app: { readonly name: string; readonly project: string | null },
   origin: Origin,
   gitlabFor: (app: string) => Promise<GitLab>,
+  { clock, signal, deadline }: ClaimPatience,
 ): Promise<string | null> {
   if (app.project === null) return `apps.${app.name}.project is not set in sluice.yaml`;
   if (app.project !== origin.project) return `apps.${app.name}.project is ${app.project}`;
   if (!/^[0-9a-f]{40}$/.test(origin.commit)) return 'the commit is no full commit id';
-  try {
-    const gitlab = await gitlabFor(app.name);
-    const commit = await gitlab.commit(origin.project, origin.commit);
-    return commit?.sha === origin.commit
-      ? null
-      : `${origin.project} has no commit ${shortCommit(origin.commit)}, or the token cannot see it`;
-  } catch (error) {
-    if (error instanceof Fault) return error.message;
-    throw error;
+  for (;;) {
+    try {
+      const gitlab = (await gitlabFor(app.name)).within(signal);
+      const commit = await gitlab.commit(origin.project, origin.commit);
+      if (commit?.sha === origin.commit) return null;
+      return `${origin.project} has no commit ${shortCommit(origin.commit)}, or the token cannot see it`;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof Fault)) throw error;
+      if (error.code !== 'gitlab_unavailable' || clock.now() >= deadline) return error.message;
+    }
+    await clock.sleep(Math.min(pauseMs, Math.max(0, deadline - clock.now())), signal);
   }
 }

@@ -1,5 +1,6 @@
 import type { ClusterSettings } from '../config/config.ts';
 import { Fault, faultRecord } from '../fault.ts';
+import { shortCommit } from '../revision.ts';
 import type { Clock } from '../systems/clock.ts';
 import type { GitLab } from '../systems/gitlab.ts';
 import type { Followed, Observation } from '../watch/verdict.ts';
@@ -7,6 +8,7 @@ import { beginCells } from './begin.ts';
 import type { Start } from './begin.ts';
 import { createBoard } from './board.ts';
 import { verifyClaims } from './claims.ts';
+import type { VerifiedClaims } from './claims.ts';
 import type { LineageOf } from './lineage.ts';
 import type { DeliveryStatusPlace, Line } from './line.ts';
 import { linesOf } from './line.ts';
@@ -64,11 +66,6 @@ export async function sync(options: SyncOptions): Promise<SyncResult> {
   const startedAt = clock.now();
   // Without a token nothing can be answered: said before anything is begun.
   await options.gitlab();
-  const asking = async (app: string) => (await options.gitlabFor(app)).within(options.signal);
-  const claims = await verifyClaims(targets, asking);
-  for (const { project, commit, app, reason } of claims.refused)
-    warn(`${app}: no status goes to ${project}@${commit.slice(0, 12)}: ${reason}`);
-  const lines = linesOf(targets, options.place, claims.of);
   const starts = await untilAborted(beginCells(targets, options.delivery, options.lineage), options.signal);
   const unchanged = new Set(
     targets.filter((target) => target.artifacts.every((artifact) => artifact.outcome === 'unchanged')),
@@ -85,14 +82,34 @@ export async function sync(options: SyncOptions): Promise<SyncResult> {
     warn,
   });
   const cells = new Map<Start, Cell>(starts.map((start) => [start, start.cell]));
+  let lines: readonly Line[] = [];
   const show = () => {
     for (const line of lines) board.want(line, reportOf([...cells.values()].filter((cell) => line.covers(cell))));
   };
-  try {
+  const begin = (verified: VerifiedClaims['of']) => {
+    lines = linesOf(targets, options.place, verified);
+    for (const line of lines) {
+      // First what a line begins with, however far the cluster has come meanwhile.
+      const covered = starts.filter(({ cell }) => line.covers(cell));
+      board.want(line, reportOf(covered.map(({ cell }) => cell)));
+      if (covered.some((start) => cells.get(start)!.begun))
+        board.want(line, reportOf(covered.map(({ cell }) => ({ ...cell, begun: true }))));
+    }
     show();
-    await untilAborted(followAll(options, cells, show), options.signal);
+  };
+  // Beside the following: Flux need not wait until GitLab has confirmed who is to be told.
+  const verify = async () => {
+    const claims = await verifyClaims(targets, options.gitlabFor, options);
+    for (const { project, commit, app, reason } of claims.refused)
+      warn(`${app}: no status goes to ${project}@${shortCommit(commit)}: ${reason}`);
+    begin(claims.of);
+    return claims.refused;
+  };
+  try {
+    begin(() => []);
+    const [refused] = await untilAborted(Promise.all([verify(), followAll(options, cells, show)]), options.signal);
     const posted = await untilAborted(board.settle(), options.signal);
-    return resultOf([...cells.values()], posted, claims.refused, startedAt);
+    return resultOf([...cells.values()], posted, refused, startedAt);
   } catch (error) {
     const reason: unknown = options.signal.aborted ? options.signal.reason : error;
     const canceled = reason instanceof Fault && reason.exit >= 130;

@@ -228,6 +228,18 @@ describe('every way out leaves a final state', () => {
     expect(await openStatuses(world)).toEqual([]);
   });
 
+  test('GitLab away from the start: both commits have their answer when it is back', async () => {
+    await using world = await gitlabWorld();
+    world.server.setFaults({ down: 503 });
+    const options = optionsIn(world, [{ origins: [own(world)] }], { warn: () => world.server.setFaults({}) });
+    expect(await sync(options)).toMatchObject({ outcome: 'synced', exit: 0, refused: [] });
+    for (const sha of [world.commit, world.origin])
+      expect(world.states(sha)).toEqual(
+        expect.arrayContaining(steps('sync: staging/podinfo', 'pending', 'running', 'success')),
+      );
+    expect(await openStatuses(world)).toEqual([]);
+  });
+
   test('two runs of one commit at once leave nothing open', async () => {
     await using world = await gitlabWorld();
     const options = () => optionsIn(world, [{ origins: [own(world)] }]);
