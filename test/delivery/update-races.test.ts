@@ -71,7 +71,7 @@ describe('races', () => {
         await w.git.commit('shop/delivery.git', { x: String(w.clock.now()) });
       return undefined;
     };
-    const fault = await faultOf(w.update({ args: ['--timeout', '2s'] }));
+    const fault = await faultOf(w.update({ args: ['--timeout', '1s'] }));
     expect(fault).toMatchObject({ code: 'contention', exit: 6 });
   });
 
@@ -90,7 +90,7 @@ describe('races', () => {
       expect(text).toContain('newTag: 1.1.0');
     }
     expect(await w.git.git('shop/delivery.git', ['rev-list', '--count', 'main'])).toBe('10');
-  });
+  }, 180_000);
 
   test('of one app’s pipelines the newest ends on top, whatever the order', async () => {
     const pipelines = [5, 2, 6, 1, 4, 3];
@@ -99,5 +99,5 @@ describe('races', () => {
     expect(await w.staging()).toContain('newTag: 2.0.6');
     expect(outcomes[2]).toBe('pushed');
     expect(outcomes.every((outcome) => outcome === 'pushed' || outcome === 'superseded')).toBe(true);
-  });
+  }, 180_000);
 });

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { updateCommand } from '../../runner/commands/update.ts';
 import type { Context } from '../../runner/context.ts';
+import { systemClock } from '../../src/systems/clock-system.ts';
 import type { Clock } from '../../src/systems/clock.ts';
 import { type GitFolder, gitFolder } from '../doubles/git-folder.ts';
 import { type GitServer, gitServer } from '../doubles/git-server.ts';
@@ -44,7 +45,7 @@ export interface Run {
   readonly systems?: Partial<Context>;
 }
 
-/** A delivery repository on a real git server, and `update` with all its real parts. Time is the test's own. */
+/** A delivery repository on a real git server, and `update` with all its real parts. The test begins at `NOW`. */
 export interface UpdateWorld extends AsyncDisposable {
   readonly git: GitFolder;
   readonly server: GitServer;
@@ -60,16 +61,9 @@ export interface UpdateWorld extends AsyncDisposable {
 
 /** Opens the world. */
 export async function updateWorld(): Promise<UpdateWorld> {
-  let now = NOW;
-  const clock: Clock = {
-    now: () => (now += 10),
-    sleep: (ms, signal) => {
-      now += ms;
-      signal?.throwIfAborted();
-      return new Promise((resolve) => setImmediate(resolve));
-    },
-    random: () => Math.random(),
-  };
+  const wall = systemClock();
+  const began = wall.now();
+  const clock: Clock = { ...wall, now: () => NOW + wall.now() - began };
   const git = await gitFolder();
   await git.bare('shop/delivery.git');
   const first = await git.commit('shop/delivery.git', START, { at: NOW / 1000 - 86_400, message: 'start\n' });
