@@ -1,0 +1,53 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { simulatedParts, type WorldParts } from '../../sandbox/parts.ts';
+import { buildWorld, type World } from '../../sandbox/world.ts';
+import { binaryPath, onPath } from '../../scripts/binaries.mjs';
+
+const root = join(import.meta.dirname, '..', '..');
+
+/** PATH of the stories: the project's Node, the tools (from the PATH, else from the cache), then the machine's. */
+export function storyPath(): string {
+  const tools = ['oras', 'kustomize'].map((tool) => onPath(tool) ?? dirname(binaryPath(tool)));
+  return [join(root, 'node_modules', '.bin'), ...tools, process.env['PATH']].join(delimiter);
+}
+
+/** A world with its temporary folder; simulated parts unless others are handed in. */
+export interface StoryWorld extends World, AsyncDisposable {}
+
+/** What a story wants. */
+export interface StoryOptions {
+  readonly clusters: readonly string[];
+  /** Makes the parts; the stories of the lab hand in the real ones. */
+  readonly parts?: (place: { readonly folder: string; readonly env: Readonly<Record<string, string>> }) => WorldParts;
+  readonly log?: (line: string) => void;
+}
+
+/** Builds a world for a story; disposal stops everything and removes the folder. */
+export async function openWorld(options: StoryOptions): Promise<StoryWorld> {
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-story-'));
+  const env = { PATH: storyPath(), HOME: folder, LANG: 'C.UTF-8' };
+  const kustomize = join(onPath('kustomize') ?? dirname(binaryPath('kustomize')), 'kustomize');
+  try {
+    const parts = options.parts?.({ folder, env }) ?? simulatedParts({ folder, env, kustomize });
+    const world = await buildWorld({
+      folder,
+      root,
+      env,
+      parts,
+      clusters: options.clusters,
+      ...(options.log ? { log: options.log } : {}),
+    });
+    return {
+      ...world,
+      async [Symbol.asyncDispose]() {
+        await world.stop();
+        await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+      },
+    };
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+    throw error;
+  }
+}
