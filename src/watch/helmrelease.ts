@@ -17,6 +17,7 @@ export interface HelmReleaseObject extends FluxObject {
   readonly attemptedGeneration: boolean;
   /** Chart version, with `+<12 hex>` of the digest for OCI charts. */
   readonly lastAttempted: string | undefined;
+  /** The controller writes the whole revision (`staging@sha256:…`) unless the tag is a version. */
   readonly lastAttemptedDigest: string | undefined;
   readonly newest: { readonly version: string; readonly status: string } | undefined;
   /** Flux itself waits for the workloads (neither install nor upgrade says `disableWait`). */
@@ -57,7 +58,7 @@ export function readHelmRelease(object: KubernetesObject): HelmReleaseObject {
       object.metadata.generation === undefined ||
       numberOf(status['lastAttemptedGeneration']) === object.metadata.generation,
     lastAttempted: textOf(status['lastAttemptedRevision']),
-    lastAttemptedDigest: textOf(status['lastAttemptedRevisionDigest']),
+    lastAttemptedDigest: digestOfRevision(textOf(status['lastAttemptedRevisionDigest']) ?? ''),
     newest:
       textOf(newest['status']) === undefined
         ? undefined

@@ -13,11 +13,18 @@ export interface ReadingPace {
   readonly poll: number;
   /** Before rights or kinds that were missing are looked for again. */
   readonly retryMissing: number;
-  /** Lists of one kind are at least so far apart. */
+  /** Lists of one kind are at least so far apart; many asked for within a minute draw further apart, up to `spacingMost`. */
   readonly spacing: number;
+  readonly spacingMost: number;
 }
 
-export const defaultPace: ReadingPace = { resync: 60_000, poll: 3_000, retryMissing: 20_000, spacing: 300 };
+export const defaultPace: ReadingPace = {
+  resync: 60_000,
+  poll: 3_000,
+  retryMissing: 20_000,
+  spacing: 300,
+  spacingMost: 5_000,
+};
 
 /** One reader of a kind in one namespace or all. */
 export interface Reader {
@@ -57,6 +64,7 @@ export function readKind(
   let cuts = 0;
   /** When the list under way was begun. */
   let listing: number | undefined;
+  const wishes: number[] = [];
 
   /** Sleeps until the time is over or a fresh list is asked for. */
   async function rest(ms: number): Promise<void> {
@@ -66,6 +74,13 @@ export function readKind(
     } catch {
       signal.throwIfAborted();
     }
+  }
+
+  /** Grows with the lists asked for in the last minute, so that a hundred rollouts one after the other share their lists. */
+  function spacing(): number {
+    const since = clock.now() - 60_000;
+    while ((wishes[0] ?? since) < since) wishes.shift();
+    return Math.min(pace.spacingMost, pace.spacing * 2 ** Math.max(0, wishes.length - 4));
   }
 
   async function list(): Promise<{ readonly resource: ResourceKind; readonly resourceVersion: string } | undefined> {
@@ -124,7 +139,7 @@ export function readKind(
         if (!listed) await rest(pace.retryMissing);
         else if (polling) await rest(pace.poll * (0.75 + clock.random() / 2));
         else if (!stale) await follow(listed.resource, listed.resourceVersion);
-        await clock.sleep(stale ? pace.spacing : pace.spacing * clock.random(), signal);
+        await clock.sleep(stale ? spacing() : pace.spacing * clock.random(), signal);
       } catch (error) {
         if (signal.aborted) return;
         options.failed(
@@ -141,6 +156,7 @@ export function readKind(
   return {
     freshen(after) {
       if (listing !== undefined && listing >= after) return;
+      if (!stale) wishes.push(clock.now());
       stale = true;
       interrupt.abort();
     },

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import { createServer as createHttpServer } from 'node:http';
+import { connect as connectSocket, createServer, type AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Fault } from '../../src/fault.ts';
 import type { WatchEvent } from '../../src/systems/cluster.ts';
@@ -283,4 +283,28 @@ describe('watching', () => {
     abort.abort();
     expect((await end).done).toBe(true);
   });
+});
+
+test('goes through a proxy where one is named for the server', async () => {
+  const asked: string[] = [];
+  const proxy = createHttpServer().on('connect', (request, socket, head) => {
+    asked.push(request.url ?? '');
+    const [host = '', port = ''] = (request.url ?? '').split(':');
+    const upstream = connectSocket(Number(port), host, () => {
+      socket.write('HTTP/1.1 200 Connection Established\r\n\r\n');
+      upstream.write(head);
+      upstream.pipe(socket).pipe(upstream);
+    });
+    upstream.on('error', () => socket.destroy());
+    socket.on('error', () => upstream.destroy());
+  });
+  proxy.listen(0, '127.0.0.1');
+  await once(proxy, 'listening');
+  const address = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+  kubernetes.put(deployment());
+  const cluster = connect({ proxyFor: (server) => (server === kubernetes.url ? address : undefined) });
+  expect(await cluster.get(deployments, 'shop', 'podinfo')).toMatchObject({ metadata: { name: 'podinfo' } });
+  expect(asked[0]).toBe(kubernetes.url.replace('http://', ''));
+  proxy.closeAllConnections();
+  proxy.close();
 });

@@ -126,3 +126,70 @@ test('a cluster that is away until the deadline is a fault, a refused token too'
   world.cluster.scripts.offline(false);
   await expect(follow(world, followed, { token: 'unknown' })).rejects.toMatchObject({ code: 'token_refused' });
 });
+
+test('a slow cluster is no failure, a token that dies in the middle is a fault', async () => {
+  const { world } = await deployed();
+  world.cluster.scripts.latency(200);
+  const wanted = await world.push('team/app', 'main', sampleApp('1.0.1'), annotated(commits[1]));
+  expect((await follow(world, followedIn(world, wanted, commits[1]))).verdict.verdict).toBe('synced');
+  world.cluster.scripts.latency(0);
+  world.cluster.scripts.pause('source-controller');
+  world.cluster.addToken('short', 'admin', ['system:masters']);
+  const next = await world.push('team/app', 'main', sampleApp('1.0.2'), annotated(commits[2]));
+  const following = follow(world, followedIn(world, next, commits[2]), { token: 'short', pace: { resync: 500 } });
+  const refused = expect(following).rejects.toMatchObject({ code: 'token_refused' });
+  await world.cluster.until(
+    'OCIRepository',
+    one(
+      'app',
+      (object) => object.metadata.annotations?.['reconcile.fluxcd.io/requestedAt']?.includes('sluice') ?? false,
+    ),
+  );
+  world.cluster.removeToken('short');
+  world.cluster.scripts.cutWatches();
+  await refused;
+});
+
+test('descendants count: a Kustomization below that does not come up is red, with its own cause', async () => {
+  const world = await startWorld();
+  const [, child] = fluxObjects(world.registry.host, 'team/app', 'child', {
+    path: './child',
+    sourceRef: { kind: 'OCIRepository', name: 'app' },
+  });
+  const files = (tag: string) => ({
+    'top/child.yaml': JSON.stringify(child),
+    ...Object.fromEntries(Object.entries(sampleApp(tag)).map(([name, text]) => [`child/${name}`, text])),
+  });
+  await world.push('team/app', 'main', files('1.0.0'), annotated(commits[0]));
+  world.cluster.apply([
+    namespaceDemo,
+    ...fluxObjects(world.registry.host, 'team/app', 'app', { path: './top', wait: false }),
+  ]);
+  await world.cluster.until(
+    'Deployment',
+    one('podinfo', () => true),
+  );
+  const good = await world.push('team/app', 'main', files('1.0.1'), annotated(commits[1]));
+  const { verdict } = await follow(world, followedIn(world, good, commits[1]));
+  expect(verdict.verdict).toBe('synced');
+  expect(verdict.objects.map((object) => object.name)).toEqual(['app', 'app', 'child']);
+  const bad = await world.push('team/app', 'main', files('2-broken'), annotated(commits[2]));
+  expect((await follow(world, followedIn(world, bad, commits[2]))).verdict).toMatchObject({
+    verdict: 'failed',
+    message: expect.stringMatching(/Kustomization flux-system\/child: HealthCheckFailed: .*podinfo-/),
+  });
+});
+
+test('a controller that does nothing ends with the time, and says what was waited for', async () => {
+  const { world } = await deployed();
+  world.cluster.scripts.pause('kustomize-controller');
+  const wanted = await world.push('team/app', 'main', sampleApp('1.0.1'), annotated(commits[1]));
+  const { verdict, phases } = await follow(world, followedIn(world, wanted, commits[1]), {
+    deadline: systemClock().now() + 2_000,
+  });
+  expect(verdict).toMatchObject({
+    verdict: 'timed-out',
+    message: expect.stringContaining('Kustomization flux-system/app'),
+  });
+  expect(phases).toContain('fetched');
+});

@@ -287,6 +287,33 @@ test('the requests do not grow with the number of apps', async () => {
   expect(counts[1]).toBeLessThanOrEqual((counts[0] ?? 0) + 4);
 });
 
+test('rollouts one after the other share their lists', async () => {
+  const apps = Array.from({ length: 100 }, (_, index) => `app${index}`);
+  const show = (name: string, digest: string) => {
+    const entries = [{ id: `shop_${name}_apps_Deployment`, v: 'v1' }];
+    const spec = { wait: false, sourceRef: { kind: 'OCIRepository', name } };
+    kubernetes.put(kustomization(`staging@${digest}`, { name, spec, status: { inventory: { entries } } }));
+  };
+  for (const name of apps) {
+    kubernetes.put(ociRepository(ours, { name, spec: { url: `oci://registry.example.com/shop/delivery/${name}` } }));
+    show(name, former);
+    kubernetes.put(deployment({ name }));
+  }
+  const followed = apps.map((app) => ({ ...podinfo, app, urls: [`registry.example.com/shop/delivery/${app}`] }));
+  const clock = fastClock(20);
+  const rolling = (async () => {
+    for (const name of apps) {
+      await clock.sleep(200);
+      show(name, ours);
+    }
+  })();
+  const verdicts: string[] = [];
+  for await (const { verdict } of follow(followed, { clock })) if (verdict) verdicts.push(verdict.verdict);
+  await rolling;
+  expect(verdicts).toEqual(apps.map(() => 'synced'));
+  expect(kubernetes.requests.length).toBeLessThan(60);
+});
+
 test('workloads in many namespaces are read by one watch', async () => {
   const apps = Array.from({ length: 30 }, (_, index) => `app${index}`);
   kubernetes.put(ociRepository(ours));
