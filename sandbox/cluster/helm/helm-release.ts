@@ -105,8 +105,10 @@ async function prepare(
   if (!chart || chart instanceof Error) {
     throw new NotReady('ArtifactFailed', `Could not load chart: ${chart?.message ?? 'artifact not found'}`);
   }
-  const ociDigest =
-    source.kind === 'OCIRepository' ? text(at(source, 'status', 'artifact', 'revision')).replace(/^.*@/, '') : '';
+  const fetched = source.kind === 'OCIRepository' ? text(at(source, 'status', 'artifact', 'revision')) : '';
+  const digest = fetched.replace(/^.*@/, '');
+  // helm-controller mutateChartWithSourceRevision: the bare digest where the tag is a version, else the whole revision.
+  const ociDigest = /^v?\d+(\.\d+){0,2}([-_+][^@]*)?@/.test(fetched) ? digest : fetched;
   const values = composeValues(world, object);
   const { targetNamespace, releaseName } = spec(object);
   const plain = text(targetNamespace) === '' ? key.name : `${text(targetNamespace)}-${key.name}`;
@@ -120,7 +122,7 @@ async function prepare(
     values,
     stored,
     ociDigest,
-    revision: ociDigest === '' ? chart.version : `${chart.version.replace(/\+.*$/, '')}+${ociDigest.slice(7, 19)}`,
+    revision: ociDigest === '' ? chart.version : `${chart.version.replace(/\+.*$/, '')}+${digest.slice(7, 19)}`,
     configDigest: digestOfValues(values),
     name: text(releaseName) || plain,
     namespace: text(spec(object)['storageNamespace']) || text(targetNamespace) || key.namespace,
