@@ -17,12 +17,8 @@ export async function startTokenReviews() {
     const parts: Buffer[] = [];
     incoming.on('data', (part: Buffer) => parts.push(part));
     incoming.on('end', () => {
-      const review = JSON.parse(Buffer.concat(parts).toString()) as { spec: { token: string } };
-      const owner = owners.get(review.spec.token);
-      const status = owner
-        ? { authenticated: true, user: { username: owner.user, groups: owner.groups } }
-        : { authenticated: false };
-      answer.setHeader('content-type', 'application/json');
+      const status = reviewOf(owners, Buffer.concat(parts).toString());
+      answer.writeHead(status ? 200 : 400, { 'content-type': 'application/json' });
       answer.end(JSON.stringify({ apiVersion: 'authentication.k8s.io/v1', kind: 'TokenReview', status }));
     });
   });
@@ -44,4 +40,16 @@ export async function startTokenReviews() {
       server.close();
     },
   };
+}
+
+/** The status that answers a TokenReview, or null where the request is none (cut off, or not from the API server). */
+function reviewOf(owners: ReadonlyMap<string, TokenOwner>, body: string) {
+  try {
+    const owner = owners.get((JSON.parse(body) as { spec: { token: string } }).spec.token);
+    return owner
+      ? { authenticated: true, user: { username: owner.user, groups: owner.groups } }
+      : { authenticated: false };
+  } catch {
+    return null;
+  }
 }

@@ -7,6 +7,7 @@ import { brief, condition, hasApplied, hasFailed } from '../flux-object.ts';
 import { startGitServer } from '../git-server.ts';
 import { sampleApp } from '../sample-app.ts';
 import { setStage } from '../stage.ts';
+import { connectWatcher } from '../watcher.ts';
 
 const run = promisify(execFile);
 
@@ -96,5 +97,31 @@ describe('source: git', () => {
       (seen) => condition(seen, 'FetchFailed')?.status === 'True',
     );
     expect(condition(object, 'FetchFailed')?.reason).toBe('GitOperationFailed');
+  });
+
+  test('sluice follows the commit: synced and failed, by the folder that Flux builds', async () => {
+    const { stack } = stage();
+    const watcher = await connectWatcher(stack);
+    const watch = async (commitId: string) => {
+      const urls = [`${server.url}/team/delivery.git`];
+      const followed = watcher.followed({
+        repository: '',
+        source: 'git',
+        urls,
+        wanted: commitId,
+        commit: commitId,
+        roots: ['deploy'],
+      });
+      return (await watcher.watch(followed)).verdict;
+    };
+    expect(await watch(await commit(sampleApp({ namespace: 'demo', tag: '3.0.0' })))).toMatchObject({
+      verdict: 'synced',
+    });
+    const broken = await watch(await commit(sampleApp({ namespace: 'demo', tag: '3.1.0-broken' })));
+    expect(broken).toMatchObject({ verdict: 'failed' });
+    expect(broken.message).toContain('podinfo');
+    expect(await watch(await commit(sampleApp({ namespace: 'demo', tag: '3.1.1' })))).toMatchObject({
+      verdict: 'synced',
+    });
   });
 });

@@ -147,7 +147,10 @@ describe('sluice’s verdict on the real Flux, with the rights of its Role', () 
 
   test('timed-out: a Deployment that says nothing, with the last known reason', async () => {
     const pushed = await push('stuck', sampleApp({ namespace: 'stuck', fate: 'stuck' }));
-    const [{ verdict }] = await Promise.all([watcher.watch(watcher.followed(pushed), { seconds: 6 }), follow('stuck', { timeout: '10m' })]);
+    const [{ verdict }] = await Promise.all([
+      watcher.watch(watcher.followed(pushed), { seconds: 6 }),
+      follow('stuck', { timeout: '10m' }),
+    ]);
     expect(verdict).toMatchObject({ verdict: 'timed-out' });
     expect(verdict.message).toContain('podinfo');
   });
