@@ -2,7 +2,7 @@ import type { Pair } from '../config/config.ts';
 import { Fault } from '../fault.ts';
 import { archive, contentDigest } from './archive.ts';
 import { sameSourceOf, type PairArtifact } from './same-source.ts';
-import { selectFiles, type Selection } from './select.ts';
+import { selectFiles, type Selection, type SelectionInput } from './select.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /** One artifact of one app in one environment. */
@@ -39,6 +39,7 @@ export async function evaluate(
     readonly signal?: AbortSignal | undefined;
   },
 ): Promise<readonly Evaluated[]> {
+  const read: SelectionInput['read'] = new Map();
   const select = ({ pair, artifact }: Item) =>
     selectFiles({
       files: pair.files,
@@ -48,6 +49,7 @@ export async function evaluate(
       tree: snapshot.tree,
       contents: snapshot.texts,
       sameSource: sameSourceOf(artifact.repository, options.project),
+      read,
       wide: options.wide !== undefined,
     });
   const answers = new Map<Item, ReturnType<typeof select>>();

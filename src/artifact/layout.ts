@@ -70,7 +70,7 @@ export async function writeLayout(
 /** gzip level 6 without name and time; the header's system byte is "unknown", as Go writes it, on every platform. */
 export async function* gzipped(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
   const gzip = createGzip({ level: 6 });
-  const source = Readable.from(chunks, { objectMode: true });
+  const source = Readable.from(chunks, { objectMode: true, highWaterMark: 1 });
   source.once('error', (error) => gzip.destroy(error));
   let offset = 0;
   for await (const chunk of source.pipe(gzip) as AsyncIterable<Uint8Array>) {

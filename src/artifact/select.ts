@@ -26,6 +26,7 @@ export interface SelectionInput {
   /** Texts by path. */
   readonly contents: ReadonlyMap<string, string>;
   readonly sameSource?: ReachInput['sameSource'];
+  readonly read?: ReachInput['read'];
   /** Take folder and reached together, whatever is understood. */
   readonly wide?: boolean;
 }
@@ -41,8 +42,8 @@ export function selectFiles(input: SelectionInput): {
 } {
   const { entries, tree } = input;
   const folder = input.path === '.' ? '' : input.path;
-  const { sameSource } = input;
-  const found = reach({ roots: input.roots, tree, contents: input.contents, ...(sameSource ? { sameSource } : {}) });
+  const { roots, contents, sameSource, read } = input;
+  const found = reach({ roots, tree, contents, ...(sameSource ? { sameSource } : {}), ...(read ? { read } : {}) });
   const notes = found.unclear.map((note) => `${note.file}: ${note.message}`);
   const wide = input.files === 'reached' && (input.wide === true || notes.length > 0);
   const paths = new Set(input.files === 'folder' ? [] : found.files);

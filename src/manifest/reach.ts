@@ -13,6 +13,7 @@ import {
   kustomizationReferences,
   pluginReferences,
   resolveInside,
+  type KustomizationReferences,
   type Reference,
 } from './reach-kustomization.ts';
 
@@ -36,6 +37,8 @@ export interface ReachInput {
    * object, where it is among the reached files. Default: `mayBeSameSource`.
    */
   readonly sameSource?: (ref: SourceRef, definition: SourceDefinition | null) => boolean;
+  /** Kustomizations read so far, by path: for callers that ask often about the same contents. */
+  readonly read?: Map<string, KustomizationReferences>;
 }
 
 /** Something about one file. */
@@ -134,7 +137,9 @@ export function reach(input: ReachInput): Reach {
       folders.add(folder);
       const text = read(file);
       if (text === undefined) continue;
-      const { references, inline, refused: never, problem } = kustomizationReferences(text, folder);
+      const known = input.read?.get(file) ?? kustomizationReferences(text, folder);
+      input.read?.set(file, known);
+      const { references, inline, refused: never, problem } = known;
       if (problem !== null) note(unclear, file, `not understood: ${problem}`);
       for (const message of never) note(refused, file, message);
       for (const reference of references) follow(file, reference, plugin);

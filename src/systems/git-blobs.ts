@@ -43,7 +43,9 @@ function reader(stream: AsyncIterable<Uint8Array>) {
   let rest: Buffer = Buffer.alloc(0);
   async function more(): Promise<Buffer | null> {
     const next = await chunks.next();
-    return next.done ? null : Buffer.from(next.value);
+    if (next.done) return null;
+    const { buffer, byteOffset, byteLength } = next.value;
+    return Buffer.from(buffer, byteOffset, byteLength);
   }
   return {
     async line(): Promise<string | null> {
@@ -60,17 +62,18 @@ function reader(stream: AsyncIterable<Uint8Array>) {
       }
     },
     async take(size: number): Promise<Uint8Array | null> {
-      const parts = [rest];
-      let have = rest.length;
-      while (have < size) {
+      const taken = new Uint8Array(size);
+      let have = 0;
+      for (;;) {
+        const part = rest.subarray(0, size - have);
+        taken.set(part, have);
+        have += part.length;
+        rest = rest.subarray(part.length);
+        if (have === size) return taken;
         const next = await more();
         if (next === null) return null;
-        parts.push(next);
-        have += next.length;
+        rest = next;
       }
-      const all = parts.length === 1 ? rest : Buffer.concat(parts);
-      rest = all.subarray(size);
-      return new Uint8Array(all.subarray(0, size));
     },
   };
 }

@@ -25,10 +25,19 @@ export function connectOras(options: {
     const config = `${folder.path}/config.json`;
     const auth = credential && Buffer.from(`${credential.user}:${credential.password.reveal()}`).toString('base64');
     await options.files.write(config, JSON.stringify({ auths: auth === undefined ? {} : { [host]: { auth } } }));
+    const attempt = async () => {
+      try {
+        await options.processes.run('oras', args(config, isLoopback(host)), { signal });
+      } catch (error) {
+        throw error instanceof ProcessFailure ? orasFault(repository, error) : error;
+      }
+    };
     try {
-      await options.processes.run('oras', args(config, isLoopback(host)), { signal });
+      await attempt();
     } catch (error) {
-      throw error instanceof ProcessFailure ? orasFault(repository, error) : error;
+      // A registry token may expire in the middle of a push, and ORAS does not ask for another: a new process does.
+      if (!(error instanceof Fault) || error.code !== 'token_refused' || credential === undefined) throw error;
+      await attempt();
     }
   }
   return {
@@ -96,7 +105,9 @@ const MEANINGS: readonly (readonly [RegExp, FaultCode, string | undefined])[] = 
 export function orasFault(repository: string, failure: ProcessFailure): Fault {
   const lines = failure.stderr.split('\n').filter((line) => line.trim() !== '');
   const words = (lines.findLast((line) => line.startsWith('Error')) ?? lines.at(-1) ?? '').slice(0, 500);
-  const meaning = MEANINGS.find(([pattern]) => pattern.test(failure.stderr));
+  // References and addresses are quoted: a repository may be called "protected".
+  const said = failure.stderr.replaceAll(/"[^"]*"/g, '""').replaceAll(repository, '');
+  const meaning = MEANINGS.find(([pattern]) => pattern.test(said));
   return new Fault(meaning?.[1] ?? 'registry_unavailable', `${repository}: push failed: ${words}`, {
     hint: meaning?.[2],
   });
