@@ -11,7 +11,7 @@ import type { Cluster } from '../../src/systems/cluster.ts';
 import type { CommandResult } from '../command.ts';
 import type { Context } from '../context.ts';
 import { alignedTable } from '../output/table.ts';
-import { askFlux } from './sync.follow.ts';
+import { askFlux, openCluster } from './sync.follow.ts';
 
 /** One artifact whose source is to be asked. */
 interface Address {
@@ -156,7 +156,7 @@ async function askCluster(
 /** Direct Receivers need no cluster credential. */
 async function clusterOf(context: Context, settings: ClusterSettings): Promise<Cluster | null> {
   try {
-    return await context.cluster(settings.name, settings.context);
+    return await openCluster(context, settings);
   } catch (error) {
     const direct = settings.receiver !== null && settings.receiver.url !== null;
     if (direct && error instanceof Fault && error.code === 'context_missing') return null;

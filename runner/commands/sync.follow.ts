@@ -12,7 +12,7 @@ import type { Context } from '../context.ts';
 /** Notify and watch for one cluster, with the job's credentials. */
 export function followIn(context: Context, lineage: LineageOf): FollowCluster {
   return async function* follow(settings, followed, deadline, signal) {
-    const cluster = await context.cluster(settings.name, settings.context);
+    const cluster = await openCluster(context, settings);
     yield* followCluster({
       cluster,
       followed,
@@ -31,6 +31,34 @@ export function followIn(context: Context, lineage: LineageOf): FollowCluster {
       ask: (one, source) => askFlux(context, cluster, settings, one, source, signal),
     });
   };
+}
+
+/**
+ * The cluster by its kubeconfig context. Fault `context_missing` says which agents this job may use, where GitLab tells
+ * it (`/job/allowed_agents` answers only to the job's own token).
+ */
+export async function openCluster(context: Context, settings: ClusterSettings): Promise<Cluster> {
+  try {
+    return await context.cluster(settings.name, settings.context);
+  } catch (error) {
+    if (!(error instanceof Fault) || error.code !== 'context_missing') throw error;
+    const agents = await allowedAgents(context);
+    throw agents === null ? error : new Fault(error.code, `${error.message}; ${agents}`, { hint: error.hint });
+  }
+}
+
+async function allowedAgents(context: Context): Promise<string | null> {
+  try {
+    const agents = (await (await context.gitlabJob())?.within(context.signal).allowedAgents()) ?? null;
+    if (agents === null) return null;
+    if (agents.length === 0) return 'this job may use no agent';
+    const names = agents.map(({ id, name, configProject }) => `${configProject}:${name ?? `agent ${id}`}`);
+    return `this job may use ${names.join(', ')}`;
+  } catch (error) {
+    // An explanation that cannot be had must not hide the fault itself.
+    if (error instanceof Fault) return null;
+    throw error;
+  }
 }
 
 /** Asks Flux by the ways of sluice.yaml and says how. Faults as `requestReconcile`. */

@@ -69,6 +69,7 @@ export function createBoard(options: BoardOptions): Board {
   const normal = new AbortController();
   const signal = AbortSignal.any([options.signal, normal.signal]);
   const bots = new Map<string, Promise<string | null>>();
+  const refused = new Set<string>();
   let warned = false;
 
   function entryOf(line: Line): Entry {
@@ -125,6 +126,10 @@ export function createBoard(options: BoardOptions): Board {
       if (!(error instanceof Fault)) throw error;
       entry.fault = error;
       entry.queue = [];
+      const refusal = `${line.project} ${error.code}`;
+      if (!refused.has(refusal))
+        options.warn(`no status can be posted to ${line.project}: ${error.message} ${error.hint}`);
+      refused.add(refusal);
     }
   }
 

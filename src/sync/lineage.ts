@@ -6,7 +6,7 @@ import type { CommitInfo, GitRepository } from '../systems/git.ts';
  * ours · replaced: it contains our commit, a later change took our values away · unrelated: it does not contain our
  * commit (a force-push, or something older) · unknown: the commit is not to be had.
  */
-export type Lineage = 'same' | 'ours' | 'replaced' | 'unrelated' | 'unknown';
+type Lineage = 'same' | 'ours' | 'replaced' | 'unrelated' | 'unknown';
 
 /** Decides the lineage of a commit for one app in one environment. */
 export type LineageOf = (theirs: string, app: string, environment: string) => Promise<Lineage>;

@@ -9,13 +9,13 @@ import type { RefusedClaim } from './claims.ts';
 import type { Cell } from './progress.ts';
 
 /** Seconds since the run began at which a phase was reached everywhere. */
-export interface PhaseSeconds {
+interface PhaseSeconds {
   readonly fetched?: number;
   readonly applied?: number;
   readonly healthy?: number;
 }
 
-export interface ClusterResult {
+interface ClusterResult {
   readonly cluster: string;
   readonly artifact: string;
   readonly verdict: OutcomeName;
@@ -26,7 +26,7 @@ export interface ClusterResult {
 }
 
 /** What became of one status; `state` null: GitLab has none. */
-export interface StatusResult {
+interface StatusResult {
   readonly project: string;
   readonly sha: string;
   readonly name: string;

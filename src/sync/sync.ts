@@ -65,7 +65,7 @@ export async function sync(options: SyncOptions): Promise<SyncResult> {
   const { clock, targets, warn } = options;
   const startedAt = clock.now();
   // Without a token nothing can be answered: said before anything is begun.
-  await options.gitlab();
+  if (targets.length > 0) await options.gitlab();
   const starts = await untilAborted(beginCells(targets, options.delivery, options.lineage), options.signal);
   const unchanged = new Set(
     targets.filter((target) => target.artifacts.every((artifact) => artifact.outcome === 'unchanged')),

@@ -73,7 +73,10 @@ describe('the loop', () => {
 
   test('unchanged content without origin says nothing; with one its present state', async () => {
     await using world = await gitlabWorld();
-    expect(await sync(optionsIn(world, [{ ...production, outcome: 'unchanged' }]))).toMatchObject({
+    const gitlab = async () => {
+      throw new Fault('token_missing', 'no token is needed where there is nothing to say');
+    };
+    expect(await sync(optionsIn(world, [{ ...production, outcome: 'unchanged' }], { gitlab }))).toMatchObject({
       outcome: 'nothing',
       exit: 0,
     });
@@ -140,7 +143,11 @@ describe('claims', () => {
     await using world = await gitlabWorld();
     const reader = world.server.createToken('team/podinfo', { name: 'r', scopes: ['api'], accessLevel: 20 });
     const gitlabFor = async () => world.connect(reader.token);
-    const result = await sync(optionsIn(world, [{ origins: [own(world)] }], { gitlabFor }));
+    const options = optionsIn(world, [{ origins: [own(world)] }], { gitlabFor });
+    const result = await sync(options);
+    expect(options.said.filter((line) => line.startsWith('warning: no status can be posted'))).toEqual([
+      expect.stringMatching(/team\/podinfo: .*403.*Developer/),
+    ]);
     expect(result.exit).toBe(7);
     expect(world.states(world.origin)).toEqual([]);
     expect(world.states(world.commit)).toContain('sync: staging/podinfo success');
