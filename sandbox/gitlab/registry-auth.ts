@@ -72,6 +72,8 @@ function grant(state: State, identity: Identity, scope: string): RegistryClaims[
   if (!project) return [];
   const wanted = (match[3] ?? '').split(',');
   const actions = wanted.filter((action) => mayDo(state, identity, project, action));
+  if (actions.includes('push') && !state.registryRepositories.has(name))
+    state.registryRepositories.set(name, state.time());
   return actions.length > 0 ? [{ type: 'repository', name, actions }] : [];
 }
 

@@ -202,6 +202,7 @@ function createState(options: GitLabOptions): State {
     url: '',
     host: '',
     registry: options.registry ?? null,
+    registryRepositories: new Map(),
     faults: {},
     users: new Map(),
     tokens: [],

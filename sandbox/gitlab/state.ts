@@ -271,6 +271,8 @@ export interface State {
   url: string;
   host: string;
   registry: RegistryPlace | null;
+  /** Registry repositories (without host) that a push was ever granted for, with the time. */
+  readonly registryRepositories: Map<string, string>;
   faults: Faults;
   readonly users: Map<number, User>;
   readonly tokens: Token[];
