@@ -29,7 +29,7 @@ export async function run(context: Context): Promise<CommandResult> {
   await using clone = await git.clone(place.url, branch, context.signal);
   const work: Workplace = {
     clone,
-    cache: new Map(),
+    cache: { contents: new Map(), trees: new Map() },
     clock: context.clock,
     deadline: context.deadline,
     signal: context.signal,

@@ -2,7 +2,7 @@ import type { AppChange, ImageChange, Origin } from '../app/change.ts';
 import type { Config, Pair } from '../config/config.ts';
 import type { Clock } from '../systems/clock.ts';
 import type { DeliveryClone } from '../systems/git-remote.ts';
-import type { BlobCache, Tip } from './tip.ts';
+import type { TipCache, Tip } from './tip.ts';
 
 /** What is to be delivered by one commit. */
 export interface Order {
@@ -27,7 +27,7 @@ export interface Order {
 /** What a delivery works with. */
 export interface Workplace {
   readonly clone: DeliveryClone;
-  readonly cache: BlobCache;
+  readonly cache: TipCache;
   readonly clock: Clock;
   /** Milliseconds since the epoch. */
   readonly deadline: number;

@@ -15,16 +15,22 @@ export interface Tip extends Tree {
   follow(path: string): Promise<string | null>;
 }
 
-/** Contents by object id: what an earlier attempt has fetched is not fetched again. */
-export type BlobCache = Map<string, Uint8Array>;
+/** What an earlier attempt has read is not read again: contents by object id, trees by commit. */
+export interface TipCache {
+  readonly contents: Map<string, Uint8Array>;
+  readonly trees: Map<string, readonly TreeEntry[]>;
+}
 
 const MOST_LINKS = 20;
 /** Files that one prefetch brings at most: beyond, only what is really reached is fetched. */
 const MOST_FILES = 300;
 
 /** Opens a commit that the clone has. */
-export async function openTip(clone: DeliveryClone, sha: string, cache: BlobCache, signal?: AbortSignal): Promise<Tip> {
-  const entries = new Map((await clone.repository.tree(sha)).map((entry) => [entry.path, entry]));
+export async function openTip(clone: DeliveryClone, sha: string, store: TipCache, signal?: AbortSignal): Promise<Tip> {
+  const cache = store.contents;
+  const tree = store.trees.get(sha) ?? (await clone.repository.tree(sha));
+  store.trees.set(sha, tree);
+  const entries = new Map(tree.map((entry) => [entry.path, entry]));
   const folders = new Map<string, string[]>();
   for (const path of entries.keys()) {
     for (let folder = posix.dirname(path); ; folder = posix.dirname(folder)) {

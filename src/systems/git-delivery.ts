@@ -94,17 +94,18 @@ async function cloned(
     },
   );
   if (!filtered) options.notice?.(`${withoutUser(url)} knows no partial clones: all files of its tip were fetched`);
-  const tip = await locally(['rev-parse', '--verify', '--quiet', 'HEAD'], { accept: [0, 1, 128] });
-  if (tip.exitCode !== 0) {
+  const refs = await locally(['for-each-ref', '--format=%(objectname) %(refname:lstrip=2)', 'refs/heads']);
+  const found = /^([0-9a-f]{40}) (.+)$/m.exec(refs.text);
+  if (!found?.[1] || !found[2]) {
     throw new Fault('branch_missing', `${withoutUser(url)} has no branch ${wanted ?? 'yet: it is empty'}`);
   }
-  const branch = wanted ?? (await locally(['symbolic-ref', '--short', 'HEAD'])).text.trim();
+  const branch = found[2];
   const host = URL.canParse(url) ? new URL(url).hostname : 'localhost';
   const identity: GitIdentity = {
     name: options.author?.name ?? 'sluice',
     email: options.author?.email ?? `sluice@noreply.${host || 'localhost'}`,
   };
-  let head = tip.text.trim();
+  let head = found[1];
   const fetched = new Set<string>();
   const fetch = ['fetch', '--quiet', '--no-tags', '--no-write-fetch-head'] as const;
   const repository = await openRepository({ folder: bare, processes, env: offline });

@@ -25,14 +25,19 @@ export async function openRepository(options: {
   const env = { ...gitEnvironment(), GIT_NO_LAZY_FETCH: '1', ...options.env };
   const git: Git = (args, more = {}) =>
     processes.run('git', args, { cwd: folder, ...more, env: { ...env, ...more.env } });
-  const kind = await git(['rev-parse', '--is-bare-repository']).catch((error: unknown) => {
-    if (!(error instanceof ProcessFailure)) throw error;
-    throw new Fault('file_missing', `${folder} is no git repository`, { hint: 'Run inside a checkout, or name one.' });
-  });
-  const promisor = await git(['config', '--get-regexp', '^remote\\..*\\.promisor$'], { accept: [0, 1] });
-  const remote = /^remote\.(.*)\.promisor true$/m.exec(promisor.text)?.[1];
-  const sizes = kind.text.trim() !== 'true' || remote === undefined;
-  const lazy = remote === undefined ? [] : [schemeOf((await git(['remote', 'get-url', remote])).text.trim())];
+  const wanted = '^(core\\.bare|remote\\..*\\.(promisor|url))$';
+  const settings = await git(['config', '--local', '--includes', '--get-regexp', wanted], { accept: [0, 1] }).catch(
+    (error: unknown) => {
+      if (!(error instanceof ProcessFailure)) throw error;
+      const hint = 'Run inside a checkout, or name one.';
+      throw new Fault('file_missing', `${folder} is no git repository`, { hint });
+    },
+  );
+  const remote = /^remote\.(.*)\.promisor true$/m.exec(settings.text)?.[1];
+  const sizes = remote === undefined || !/^core\.bare true$/m.test(settings.text);
+  const lines = settings.text.split('\n');
+  const url = lines.find((line) => line.startsWith(`remote.${remote}.url `))?.slice(`remote.${remote}.url `.length);
+  const lazy = url === undefined ? [] : [schemeOf(url)];
 
   async function known(sha: string): Promise<boolean> {
     const found = await git(['rev-parse', '--verify', '--quiet', '--end-of-options', `${sha}^{commit}`], {
@@ -50,6 +55,14 @@ export async function openRepository(options: {
       if (COMMIT_ID.test(sha) && (await known(sha))) continue;
       throw new Fault('commit_missing', `commit ${sha} is not in ${folder}`);
     }
+  }
+
+  /** A failed read is asked for its reason only then: a missing commit is the caller's fault, all else is git's. */
+  function explained(sha: string): (error: unknown) => Promise<never> {
+    return async (error) => {
+      await present(sha);
+      throw error;
+    };
   }
 
   async function deepened(...commits: readonly string[]): Promise<void> {
@@ -87,33 +100,33 @@ export async function openRepository(options: {
       return found.exitCode === 0 ? found.text.trim() : null;
     },
     async commit(sha) {
-      await present(sha);
-      const [commit] = await walk(null, sha, 1);
+      if (!COMMIT_ID.test(sha)) await present(sha);
+      const [commit] = await walk(null, sha, 1).catch(explained(sha));
       if (!commit) throw new Fault('commit_missing', `commit ${sha} is not in ${folder}`);
       return commit;
     },
     async tree(sha, folders) {
-      await present(sha);
+      if (!COMMIT_ID.test(sha)) await present(sha);
       const below = folders?.map((path) => path.replace(/^(\.?\/)+|\/+$/g, '')) ?? [];
       if (folders?.length === 0) return [];
       const paths = below.some((path) => path === '' || path === '.') ? [] : below;
       const flags = ['-r', '-z', '--full-tree', ...(sizes ? ['-l'] : [])];
-      return parseTree((await git(['ls-tree', ...flags, sha, '--', ...paths])).text);
+      const answer = await git(['ls-tree', ...flags, sha, '--', ...paths]).catch(explained(sha));
+      return parseTree(answer.text);
     },
     blobs(oids, signal) {
       return streamBlobs(processes, folder, { ...gitEnvironment([], lazy), ...options.env }, oids, signal);
     },
     async log(since, until, limit) {
-      const ends = since === null ? [until] : [until, since];
-      if (since === null) await present(until);
-      else if (!(await known(since))) await deepened(...ends);
-      else await present(...ends);
+      if (since === null) return walk(since, until, limit).catch(explained(until));
+      if (!(await known(since))) await deepened(until, since);
+      else await present(until);
       const commits = await walk(since, until, limit);
       // A commit without parents may be the edge of a shallow clone: what lies below it is not known.
-      if (since === null || !commits.some((commit) => commit.parents.length === 0) || !(await isShallow())) {
+      if (!commits.some((commit) => commit.parents.length === 0) || !(await isShallow())) {
         return commits;
       }
-      await deepened(...ends);
+      await deepened(until, since);
       return walk(since, until, limit);
     },
     async isAncestor(older, newer) {
