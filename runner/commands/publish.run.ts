@@ -1,6 +1,7 @@
 import type { Item } from '../../src/artifact/evaluate.ts';
 import { publish, type PublishInput } from '../../src/artifact/publish.ts';
 import type { Publication, PublishOutcome } from '../../src/artifact/published.ts';
+import { requestClaims } from '../../src/artifact/request-claims.ts';
 import type { Config } from '../../src/config/config.ts';
 import { appOf, environmentOf, ledgerRepository, pairOf } from '../../src/config/pair.ts';
 import { Fault } from '../../src/fault.ts';
@@ -65,11 +66,30 @@ export async function publishCommit(
     limits: { files: values.integer('max-files') ?? 50_000, bytes: values.integer('max-bytes') ?? 1024 ** 3 },
     parallel: Math.max(1, values.integer('parallel') ?? 4),
     mergeRequest: (commit) => claimsOfRequests(context, project, commit),
+    ...(project !== '' && context.secret('SLUICE_GITLAB_TOKEN')
+      ? { mergeRequest: mergeRequestOf(context, project) }
+      : {}),
     notice: (text) => reporter.warn(text),
     signal: context.signal,
   };
   const registry = offline ? null : await context.registry();
   return publish({ git, registry, kustomize: await context.kustomize(), files, clock }, input);
+}
+
+/** What the merge requests of a commit claim; best effort, since a publication does not depend on it. */
+function mergeRequestOf(context: Context, project: string): NonNullable<PublishInput['mergeRequest']> {
+  return async (sha) => {
+    try {
+      const gitlab = await context.gitlab();
+      const [me, requests] = await Promise.all([gitlab.me(), gitlab.commitMergeRequests(project, sha)]);
+      return requestClaims(sha, requests, me);
+    } catch (error) {
+      context.signal.throwIfAborted();
+      if (!(error instanceof Fault)) throw error;
+      context.reporter.warn(`the merge requests of ${sha.slice(0, 12)} are not known: ${error.message}`);
+      return [];
+    }
+  };
 }
 
 /** The environments asked for, in sluice.yaml's order. */

@@ -3,6 +3,9 @@ import type { CommitClaim } from '../delivery/commit.ts';
 import { Fault } from '../fault.ts';
 import type { CommitInfo, GitRepository } from '../systems/git.ts';
 
+/** Commits of a range whose merge requests are looked up. */
+const MOST_ASKED = 10;
+
 /** Reads what commits claim. */
 export interface Ranges {
   /** Claims of the commits after `since` up to ours, newest first; null: of our commit alone, with what it merged. */
@@ -25,7 +28,8 @@ export function rangesOf(
     const byId = new Map(commits.map((one) => [one.sha, one]));
     const claims = commits.flatMap((one) => parseClaim(one, (sha) => byId.get(sha)) ?? []);
     if (claims.length > 0 || !mergeRequest) return claims;
-    return mergeRequest(commit.sha);
+    const asked = await Promise.all(commits.slice(0, MOST_ASKED).map(({ sha }) => mergeRequest(sha)));
+    return asked.flat();
   }
   async function commitsAfter(since: string | null): Promise<readonly CommitInfo[]> {
     if (since === commit.sha) return commitsAfter(null);

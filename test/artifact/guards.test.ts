@@ -1,7 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import type { Published } from '../../src/artifact/publish.ts';
+import { requestClaims } from '../../src/artifact/request-claims.ts';
+import { requestDescription } from '../../src/delivery/request-text.ts';
 import { overlay, publishing } from './publishing.ts';
 
+const only = (published: Published) => one(published);
 const one = (published: Published, app = 'podinfo', environment = 'staging') => {
   const found = published.publication.artifacts.find((item) => item.app === app && item.environment === environment);
   if (!found) throw new Error(`no ${environment}/${app}`);
@@ -97,6 +100,28 @@ describe('never backwards', () => {
   });
 });
 
+describe('shallow clones', () => {
+  test('tell older from newer as a full one does', async () => {
+    await using world = await publishing();
+    const older = await world.commit(app('1'));
+    const first = only(await world.publish(older));
+    for (let index = 0; index < 5; index++) await world.commit({ 'unrelated.txt': `${index}` });
+    const newer = await world.commit(app('2'));
+    const origin = `file://${world.git.path}/delivery.git`;
+    await world.git.git('.', ['clone', '--quiet', '--bare', '--depth', '1', origin, 'shallow.git']);
+    const folder = `${world.git.path}/shallow.git`;
+    const pushed = only(await world.publish(newer, { folder }));
+    expect(pushed).toMatchObject({ outcome: 'pushed' });
+    expect(pushed.digest).not.toBe(first.digest);
+    await world.git.git('delivery.git', ['branch', 'old', older]);
+    await world.git.git('.', ['clone', '--quiet', '--bare', '--depth', '1', '--branch', 'old', origin, 'old.git']);
+    expect(only(await world.publish(older, { folder: `${world.git.path}/old.git` }))).toMatchObject({
+      outcome: 'superseded',
+      digest: pushed.digest,
+    });
+  });
+});
+
 describe('gates', () => {
   const gated = `version: 1
 environments:
@@ -143,6 +168,21 @@ apps: {podinfo: {}}
 });
 
 describe('origins', () => {
+  test('of a squashed merge request come from its block', async () => {
+    await using world = await publishing();
+    await world.publish(await world.commit(app('0')));
+    const sha = await world.commit(app('1'), { message: 'Deploy podinfo 1 to staging' });
+    const origin = { project: 'shop/podinfo', commit: 'd'.repeat(40), ref: 'main', pipeline: null };
+    const block = { app: 'podinfo', environment: 'staging', images: [], origin, base: sha };
+    const description = requestDescription(block, [], 'https://gitlab.example.com');
+    const requests = [
+      { state: 'merged', author: 'bot', description },
+      { state: 'merged', author: 'stranger', description: description.replaceAll('d', 'e') },
+    ];
+    const published = await world.publish(sha, { mergeRequest: async (of) => requestClaims(of, requests, 'bot') });
+    expect(one(published).origins).toEqual([origin]);
+  });
+
   test('of another project are dropped, and said; those of merged commits are found', async () => {
     await using world = await publishing();
     await world.publish(await world.commit(app('0')));

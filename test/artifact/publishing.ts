@@ -28,7 +28,7 @@ export interface Publishing extends AsyncDisposable {
   commit(files: Parameters<GitFolder['commit']>[1], options?: Parameters<GitFolder['commit']>[2]): Promise<string>;
   publish(
     sha: string,
-    more?: Partial<PublishInput> & { readonly config?: string; readonly now?: number },
+    more?: Partial<PublishInput> & { readonly config?: string; readonly now?: number; readonly folder?: string },
   ): Promise<Published>;
   readonly notices: string[];
 }
@@ -64,7 +64,7 @@ export async function publishing(
       const base = `${registry.host}/shop/delivery`;
       const parsed = parseConfig(more.config ?? config, 'sluice.yaml');
       const items = allPairs(parsed, base).flatMap((pair) => pair.artifacts.map((artifact) => ({ pair, artifact })));
-      const repository = await openRepository({ folder, processes });
+      const repository = await openRepository({ folder: more.folder ?? folder, processes });
       const credentials = options.credentials?.(registry.host) ?? [];
       const systems = {
         git: repository,
