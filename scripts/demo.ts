@@ -10,7 +10,7 @@ import { exampleClusters, seedExamples } from '../sandbox/seed.ts';
 import { buildWorld, type World } from '../sandbox/world.ts';
 import { Fault } from '../src/fault.ts';
 import { runProcesses } from '../src/systems/process-run.ts';
-import { onPath } from './binaries.mjs';
+import { ensureBinaries, onPath } from './binaries.mjs';
 import { bundle } from './build.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -20,6 +20,7 @@ behaviour; real git, ORAS, kustomize, GitLab CI templates and the packaged CLI.
   npm run demo                                  the story, in five chapters
   npm run demo -- --keep                        leaves it running, with a page to look at
   npm run --silent demo -- --format json        one JSON document on stdout
+  npm run demo -- --real                        on the real API server, Flux and registry (builds them: see docs/lab.md)
   npm run demo -- --delivery ../delivery --app web --image registry.example.com/shop/web:1.2.3
                                                 the loop on a copy of your own delivery repository, which is only read
 `;
@@ -27,6 +28,7 @@ behaviour; real git, ORAS, kustomize, GitLab CI templates and the packaged CLI.
 const { values } = parseArgs({
   options: {
     keep: { type: 'boolean', default: false },
+    real: { type: 'boolean', default: false },
     format: { type: 'string', default: 'text' },
     verbose: { type: 'boolean', default: false },
     delivery: { type: 'string' },
@@ -52,6 +54,13 @@ async function tellExamples(world: World, began: number): Promise<Told> {
   return { record, text: `\n${demoTable(record)}\n\n${verdict}; ${record.durations.total.toFixed(0)} s\n` };
 }
 
+/** The lab's parts, built where missing; loaded only here, since nobody else needs them. */
+async function realParts(tell: ((line: string) => void) | undefined): Promise<WorldParts> {
+  const { coreTools, labParts } = await import('../test/lab/parts.ts');
+  await ensureBinaries(coreTools, { log: say });
+  return labParts({ answerSignals: false, ...(tell ? { log: tell } : {}) });
+}
+
 async function main(): Promise<number> {
   if (values.help) {
     process.stdout.write(usage);
@@ -74,12 +83,14 @@ async function main(): Promise<number> {
     say('building the CLI …');
     await bundle();
     const env = { PATH: process.env['PATH'] ?? '', HOME: folder, LANG: 'C.UTF-8' };
-    const parts: WorldParts = simulatedParts({
-      folder,
-      env,
-      kustomize: join(onPath('kustomize', process.env) ?? '', 'kustomize'),
-      ...(log ? { log } : {}),
-    });
+    const parts: WorldParts = values.real
+      ? await realParts(log)
+      : simulatedParts({
+          folder,
+          env,
+          kustomize: join(onPath('kustomize', process.env) ?? '', 'kustomize'),
+          ...(log ? { log } : {}),
+        });
     const input =
       values.delivery === undefined
         ? null

@@ -9,27 +9,40 @@ import { startRegistry } from './registry.ts';
 import { beginRun } from './run.ts';
 import { startStack } from './stack.ts';
 
+/** The programs that a world on real parts needs. */
+export const coreTools = [
+  'oras',
+  'kustomize',
+  'registry',
+  'etcd',
+  'kube-apiserver',
+  'source-controller',
+  'kustomize-controller',
+] as const;
+
 /** What the real parts need. The programs of the tier must be built. */
 export interface LabOptions {
   /** Default core. */
   readonly tier?: Tier;
+  /** False: the caller answers signals by stopping the parts; default true. */
+  readonly answerSignals?: boolean;
   readonly log?: (line: string) => void;
 }
 
 /** The real parts of a world: API server, Flux and registry as processes, behind the simulated GitLab's agent proxy. */
-export function labParts({ tier = 'core', log = () => {} }: LabOptions = {}): WorldParts {
+export function labParts(options: LabOptions = {}): WorldParts {
   return {
     real: true,
-    startRegistry: (auth) => startTokenRegistry(auth, log),
-    startCluster: (name) => startAgentCluster(name, tier, log),
+    startRegistry: (auth) => startTokenRegistry(auth, options),
+    startCluster: (name) => startAgentCluster(name, options),
   };
 }
 
 async function startTokenRegistry(
   auth: Parameters<WorldParts['startRegistry']>[0],
-  log: (line: string) => void,
+  { answerSignals, log = () => {} }: LabOptions,
 ): Promise<WorldRegistry> {
-  const run = beginRun({ log });
+  const run = beginRun({ answerSignals, log });
   const jwks = join(run.folder, 'jwks.json');
   writeFileSync(jwks, JSON.stringify(auth.jwks()));
   // Flux's registry client refuses a realm whose host is a private address written as digits.
@@ -66,8 +79,9 @@ function storedTags(storage: string, repository: string) {
   }
 }
 
-async function startAgentCluster(name: string, tier: Tier, log: (line: string) => void): Promise<WorldCluster> {
-  const stack = await startStack({ tier, registry: false, log: (line) => log(`${name}: ${line}`) });
+async function startAgentCluster(name: string, options: LabOptions): Promise<WorldCluster> {
+  const { tier = 'core', answerSignals, log = () => {} } = options;
+  const stack = await startStack({ tier, registry: false, answerSignals, log: (line) => log(`${name}: ${line}`) });
   const agentToken = randomBytes(24).toString('hex');
   const namespace = `gitlab-agent-${name}`;
   const user = `system:serviceaccount:${namespace}:${name}-gitlab-agent`;

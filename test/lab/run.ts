@@ -16,8 +16,17 @@ export interface Run {
   stop(last: readonly string[]): Promise<void>;
 }
 
-/** Begins a run in `folder` (kept) or in a temporary one (removed). First ends what killed runs left behind. */
-export function beginRun(options: { readonly folder?: string | undefined; readonly log: (line: string) => void }): Run {
+/** How a run begins. */
+export interface RunOptions {
+  /** Kept; default a temporary one that is removed. */
+  readonly folder?: string | undefined;
+  /** False: somebody else answers SIGINT, SIGTERM and SIGHUP by stopping or by process.exit; default true. */
+  readonly answerSignals?: boolean | undefined;
+  readonly log: (line: string) => void;
+}
+
+/** Begins a run. First ends what killed runs left behind. */
+export function beginRun(options: RunOptions): Run {
   for (const path of endLeftovers()) options.log(`ended ${basename(path)}, left behind by a run that was killed`);
   const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'sluice-lab-'));
   mkdirSync(folder, { recursive: true });
@@ -35,7 +44,7 @@ export function beginRun(options: { readonly folder?: string | undefined; readon
     record.remove();
     if (!options.folder) rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
   };
-  const exits = onExit(() => {
+  const exits = onExit(options.answerSignals ?? true, () => {
     children.kill();
     clean();
   });
@@ -50,9 +59,12 @@ export function beginRun(options: { readonly folder?: string | undefined; readon
 }
 
 /** Calls `clean` when this process ends by itself, by process.exit or by a signal that can be caught. */
-function onExit(clean: () => void) {
-  const signals = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
-  const handlers = Object.entries(signals).map(([signal, code]) => ({ signal, handle: () => process.exit(code) }));
+function onExit(answerSignals: boolean, clean: () => void) {
+  const signals = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 };
+  const handlers = Object.entries(answerSignals ? signals : {}).map(([signal, code]) => ({
+    signal,
+    handle: () => process.exit(code),
+  }));
   process.on('exit', clean);
   for (const { signal, handle } of handlers) process.on(signal, handle);
   return {

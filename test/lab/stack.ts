@@ -22,6 +22,8 @@ export interface StackOptions {
   readonly registryAuth?: RegistryAuth;
   /** Exactly these ports instead of free ones; for tests of clashes. */
   readonly ports?: readonly number[];
+  /** False: somebody else answers signals by stopping; default true. */
+  readonly answerSignals?: boolean | undefined;
   readonly log?: (line: string) => void;
 }
 
@@ -82,7 +84,7 @@ async function startOnce(options: StackOptions): Promise<LabStack> {
     times[step] = Math.round(performance.now() - began);
     log(`${step}: ${times[step]} ms`);
   };
-  const run = beginRun({ folder: options.folder, log });
+  const run = beginRun({ folder: options.folder, answerSignals: options.answerSignals, log });
   const stop = () => run.stop(['kube-apiserver', 'etcd']);
   const setUp = async (): Promise<LabStack> => {
     const [client = 0, peer = 0, api = 0, registryPort = 0, artifacts = 0, events = 0, receiver = 0, ...health] =
