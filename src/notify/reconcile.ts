@@ -54,7 +54,7 @@ export async function requestReconcile(options: ReconcileOptions): Promise<Recon
     at: new Date(clock.now()).toISOString(),
     ...(tried.length > 0 ? { tried } : {}),
   });
-  const agents = await besides(options);
+  const agents = settings.notify[0] === 'none' ? undefined : await besides(options);
   if (agents !== undefined) tried.push({ way: 'receiver', reason: agents });
   for (const way of settings.notify) {
     if (way === 'none') return answer('none');

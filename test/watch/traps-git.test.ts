@@ -81,4 +81,17 @@ describe('HelmRelease of our own source', () => {
     const old = helmRelease(`1.2.0+${former.slice(7, 19)}`, { spec: charted });
     expect(nameOf(lookAt().look(source(), old))).toBeNull();
   });
+
+  test.each([ours, `staging@${ours}`])(
+    'the digest field is %s, by the kind of tag that the source follows',
+    (digest) => {
+      const taken = helmRelease('1.2.0', { spec: charted, status: { lastAttemptedRevisionDigest: digest } });
+      expect(nameOf(lookAt().look(source(), taken))).toBe('synced');
+      const other = helmRelease('1.2.0', {
+        spec: charted,
+        status: { lastAttemptedRevisionDigest: digest.replace(ours, former) },
+      });
+      expect(nameOf(lookAt().look(source(), other))).toBeNull();
+    },
+  );
 });
