@@ -4,6 +4,7 @@ import type { Secret } from '../src/secret.ts';
 import type { Clock } from '../src/systems/clock.ts';
 import { localFiles } from '../src/systems/files-local.ts';
 import { fetchHttp } from '../src/systems/http-fetch.ts';
+import { useNetwork } from '../src/systems/network.ts';
 import { runProcesses } from '../src/systems/process-run.ts';
 import type { Context, JobInfo, Reporter, Values } from './context.ts';
 import type { Credentials } from './settings/credentials.ts';
@@ -26,6 +27,7 @@ const RESERVE_MS = 90_000;
 /** The only place that builds systems; each is loaded and connected on first use. */
 export function composeContext(input: ComposeInput): Context {
   const { values, reporter, clock, env, credentials, signal, folder } = input;
+  useNetwork(env);
   const job = readJob(env);
   const files = localFiles(folder, tmpdir());
   const processes = runProcesses(env);
@@ -92,6 +94,7 @@ export function composeContext(input: ComposeInput): Context {
         clock,
         token: credentials.of('SLUICE_GIT_TOKEN') ?? credentials.of('SLUICE_GITLAB_TOKEN') ?? null,
         author: { name: env['SLUICE_GIT_AUTHOR_NAME'], email: env['SLUICE_GIT_AUTHOR_EMAIL'] },
+        signingKey: credentials.of('SLUICE_COMMIT_SIGNING_KEY'),
         notice: (text) => reporter.info(text),
       });
     }),

@@ -1,5 +1,8 @@
 import { Fault } from '../fault.ts';
+import type { Secret } from '../secret.ts';
+import { type GitSetting, gitEnvironment } from './git-environment.ts';
 import type { Git } from './git-local.ts';
+import { ProcessFailure, type Processes } from './process.ts';
 
 /** Who commits. */
 export interface GitIdentity {
@@ -37,6 +40,47 @@ export async function writeCommit(
   parts.push('\nget-mark :1\ndone\n');
   const input = Buffer.concat(parts.map((part) => Buffer.from(part)));
   return (await git(['fast-import', '--quiet', '--force'], { input })).text.trim();
+}
+
+/**
+ * The same commit, signed with an SSH key (a private key in OpenSSH's format, without passphrase). The key lies in
+ * `file` while git signs, readable by its owner alone. Needs ssh-keygen. Fault `token_refused` where it cannot sign.
+ */
+export async function signCommit(
+  git: Git,
+  processes: Processes,
+  commit: string,
+  key: Secret,
+  file: string,
+): Promise<string> {
+  const keep = ['-c', 'umask 077; cat > "$1"', 'sh', file];
+  await processes.run('sh', keep, { input: `${key.reveal().trim()}\n` });
+  const raw = (await git(['cat-file', 'commit', commit])).text;
+  const head = raw.slice(0, raw.indexOf('\n\n'));
+  const field = (name: string) => new RegExp(`^${name} (.*)$`, 'm').exec(head)?.[1] ?? '';
+  const [, name = '', email = '', at = ''] = /^(.*) <(.*)> (\d+ [+-]\d{4})$/.exec(field('author')) ?? [];
+  const settings: readonly GitSetting[] = [
+    ['gpg.format', 'ssh'],
+    ['user.signingKey', file],
+  ];
+  const env = {
+    ...gitEnvironment(settings),
+    GIT_AUTHOR_NAME: name,
+    GIT_AUTHOR_EMAIL: email,
+    GIT_AUTHOR_DATE: at,
+    GIT_COMMITTER_NAME: name,
+    GIT_COMMITTER_EMAIL: email,
+    GIT_COMMITTER_DATE: at,
+  };
+  try {
+    const args = ['commit-tree', '-S', '-p', field('parent'), '-F', '-', field('tree')];
+    return (await git(args, { env, input: raw.slice(raw.indexOf('\n\n') + 2) })).text.trim();
+  } catch (error) {
+    if (!(error instanceof ProcessFailure)) throw error;
+    throw new Fault('token_refused', 'the commit cannot be signed with SLUICE_COMMIT_SIGNING_KEY', {
+      hint: 'It must be a private SSH key without passphrase, and ssh-keygen must be installed.',
+    });
+  }
 }
 
 async function modesOf(git: Git, commit: string, paths: readonly string[]): Promise<ReadonlyMap<string, string>> {

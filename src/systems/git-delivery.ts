@@ -2,7 +2,7 @@ import { Fault } from '../fault.ts';
 import type { Secret } from '../secret.ts';
 import type { Clock } from './clock.ts';
 import type { Files } from './files.ts';
-import { type GitIdentity, writeCommit } from './git-commit.ts';
+import { type GitIdentity, signCommit, writeCommit } from './git-commit.ts';
 import { allowedProtocol, type GitSetting, gitEnvironment, tokenHeader, withoutUser } from './git-environment.ts';
 import { classifyFetch, fetchFault, isTransient } from './git-failure.ts';
 import { type Git, openRepository } from './git-local.ts';
@@ -19,6 +19,8 @@ export interface DeliveryGitOptions {
   readonly token: Secret | null;
   /** Who commits; default `sluice <sluice@noreply.<host>>`. */
   readonly author?: { readonly name?: string | undefined; readonly email?: string | undefined };
+  /** SSH key that commits are signed with; default: they are not signed. */
+  readonly signingKey?: Secret | undefined;
   /** Allows local paths and file: URLs. */
   readonly allowFile?: boolean;
   /** Told what differs from the usual way, e.g. a server without partial clones. */
@@ -81,7 +83,7 @@ async function cloned(
   const offline = { GIT_ALLOW_PROTOCOL: 'none', GIT_NO_LAZY_FETCH: '1' };
   const bare = `${folder.path}/delivery.git`;
   const git: Git = (args, more = {}) => processes.run('git', args, { cwd: bare, env, ...more });
-  const locally: Git = (args, more = {}) => git(args, { ...more, env: { ...env, ...offline } });
+  const locally: Git = (args, more = {}) => git(args, { ...more, env: { ...env, ...offline, ...more.env } });
   const patient: Git = (args, more = {}) => patiently(clock, more.signal, () => git(args, more));
   const transport = (args: readonly string[], abort: AbortSignal | undefined, more: { input?: string } = {}) =>
     patient(args, { ...more, signal: abort }).catch((error: unknown) => {
@@ -134,8 +136,12 @@ async function cloned(
       await transport(batch, abort, { input: missing.map((oid) => `${oid}\n`).join('') });
       for (const oid of missing) fetched.add(oid);
     },
-    commit: (parent, files, message) =>
-      writeCommit(locally, parent, files, message, identity, Math.floor(clock.now() / 1000)),
+    async commit(parent, files, message) {
+      const at = Math.floor(clock.now() / 1000);
+      const sha = await writeCommit(locally, parent, files, message, identity, at);
+      const { signingKey } = options;
+      return signingKey ? signCommit(locally, processes, sha, signingKey, `${folder.path}/signing-key`) : sha;
+    },
     push: (sha, target, { lease, signal: abort } = {}) =>
       pushCommit(patient, url, sha, target, { lease, signal: abort }),
     deleteBranch: (target, lease, abort) => pushCommit(patient, url, '', target, { lease, signal: abort }),

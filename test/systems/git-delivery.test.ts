@@ -1,4 +1,4 @@
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { secret } from '../../src/secret.ts';
@@ -159,6 +159,30 @@ describe('a commit', () => {
     const sha = await clone.commit(await clone.head(), new Map([['n', bytes('n')]]), 'm');
     const raw = await world.git('.', ['-C', clone.folder, 'cat-file', 'commit', sha]);
     expect(raw).toContain('author Bot xparent 0 <bot@example.com> 1800000000 +0000\n');
+  });
+});
+
+describe('a signed commit', () => {
+  test('is verified by git, and its key is not left behind', async () => {
+    const key = join(world.path, 'key');
+    await world.processes.run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'bot', '-f', key]);
+    const signers = join(world.path, 'signers');
+    await writeFile(signers, `sluice@noreply.127.0.0.1 ${await readFile(`${key}.pub`, 'utf8')}`);
+    const signingKey = secret(await readFile(key, 'utf8'));
+    await using clone = await connect('write-token', { signingKey }).clone(url, 'main');
+    const sha = await clone.commit(await clone.head(), new Map([['apps/web/a.yaml', bytes('a: 9')]]), 'm\n\nA: b\n');
+    expect(await clone.push(sha, 'main')).toBe('pushed');
+    await world.git('delivery.git', ['-c', `gpg.ssh.allowedSignersFile=${signers}`, 'verify-commit', sha]);
+    expect(await world.git('delivery.git', ['log', '-1', '--format=%P|%an|%ce|%ct|%B', sha])).toBe(
+      `${commits[2]}|sluice|sluice@noreply.127.0.0.1|1800000000|m\n\nA: b\n`,
+    );
+    expect(await world.show('delivery.git', sha, 'apps/web/a.yaml')).toBe('a: 9');
+  });
+
+  test('that cannot be signed is refused', async () => {
+    await using clone = await connect('write-token', { signingKey: secret('no key') }).clone(url, 'main');
+    const files = new Map([['x', bytes('1')]]);
+    await expect(clone.commit(await clone.head(), files, 'm')).rejects.toMatchObject({ code: 'token_refused' });
   });
 });
 
