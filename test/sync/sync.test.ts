@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { Fault } from '../../src/fault.ts';
 import { gitlabWorld } from '../status/world.ts';
 import type { GitLabWorld } from '../status/world.ts';
@@ -245,6 +245,23 @@ describe('every way out leaves a final state', () => {
         expect.arrayContaining(steps('sync: staging/podinfo', 'pending', 'running', 'success')),
       );
     expect(await openStatuses(world)).toEqual([]);
+  });
+
+  test('the token revoked in the middle: said, exit 7, the verdict stands in the record', async () => {
+    await using world = await gitlabWorld();
+    const bot = world.server.createToken('team', { name: 'brief', scopes: ['api'], accessLevel: 40 });
+    const options = optionsIn(world, [production], {
+      gitlab: async () => world.connect(bot.token),
+      async *follow(...rest) {
+        await vi.waitFor(() => expect(world.states()).toContain('sync: production/cart running'));
+        world.server.revokeToken(bot.token);
+        yield* scripted(healthy)(...rest);
+      },
+    });
+    const result = await sync(options);
+    expect(result).toMatchObject({ outcome: 'synced', exit: 7 });
+    expect(result.pairs[0]?.statuses[0]?.fault?.code).toBe('token_refused');
+    expect(options.said.join('\n')).toContain('no status can be posted to team/delivery');
   });
 
   test('two runs of one commit at once leave nothing open', async () => {
