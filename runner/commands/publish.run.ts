@@ -42,6 +42,9 @@ export async function publishCommit(
   if (sha === null) throw new Fault('commit_missing', `commit ${named} is not in ${files.folder}`);
   const layoutFolder = values.string('oci-layout') ?? null;
   const registryName = values.string('registry')?.replace(/\/+$/, '');
+  if (registryName?.includes('://')) {
+    throw new Fault('usage', `--registry ${registryName}: write HOST/PATH without ${registryName.split('://')[0]}://`);
+  }
   const items = itemsOf(config, environmentsOf(context, config), values.list('app'), registryName);
   const needsRegistry = layoutFolder === null && items.some(({ pair }) => pair.source === 'oci');
   if (needsRegistry && registryName === undefined) {

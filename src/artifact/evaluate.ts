@@ -103,7 +103,8 @@ function problem(
   if (!answer || answer.selection.entries.length === 0) {
     return new Fault('selection_empty', `${name}: nothing is reached from ${artifact.roots.join(', ')}`);
   }
-  if (answer.refused.length > 0) return new Fault('tree_refused', `${name}: ${answer.refused.join('; ')}`);
+  if (answer.barred.length > 0) return new Fault('tree_refused', `${name}: ${answer.barred.join('; ')}`);
+  if (answer.refused.length > 0) return new Fault('build_refused', `${name}: ${answer.refused.join('; ')}`);
   const { entries } = answer.selection;
   const bytes = entries.reduce((sum, entry) => sum + (entry.size ?? 0), 0);
   if (entries.length > limits.files || bytes > limits.bytes) {

@@ -32,12 +32,13 @@ export interface SelectionInput {
 }
 
 /**
- * Chooses an artifact's files. `needs`: paths whose texts are wanted before the answer is final. `refused`: sentences
- * about what cannot travel or can never work in Flux.
+ * Chooses an artifact's files. `needs`: paths whose texts are wanted before the answer is final. `barred`: sentences
+ * about what cannot travel. `refused`: sentences about what can never work in Flux.
  */
 export function selectFiles(input: SelectionInput): {
   readonly needs: readonly string[];
   readonly selection: Selection;
+  readonly barred: readonly string[];
   readonly refused: readonly string[];
 } {
   const { entries, tree } = input;
@@ -60,7 +61,8 @@ export function selectFiles(input: SelectionInput): {
       notes: wide ? notes : [],
       builds: found.builds,
     },
-    refused: [...barred, ...found.refused.map((note) => `${note.file}: ${note.message}`)],
+    barred,
+    refused: found.refused.map((note) => `${note.file}: ${note.message}`),
   };
 }
 

@@ -72,6 +72,7 @@ export function connectOras(options: {
 
 /** What ORAS's words (it knows exit code 1 only) mean for the user. First match counts. */
 const MEANINGS: readonly (readonly [RegExp, FaultCode, string | undefined])[] = [
+  [/invalid reference/i, 'usage', 'Repositories are HOST/PATH in lower case, without scheme; tags are [A-Za-z0-9_.-].'],
   [
     /immutable|protected/i,
     'registry_refused',
