@@ -44,6 +44,11 @@ export function readCommandLine(
           printed += text;
         },
         writeErr: () => {},
+        // Asking the streams for their width would load the network, and job logs have none.
+        getOutHelpWidth: () => 100,
+        getErrHelpWidth: () => 100,
+        getOutHasColors: () => false,
+        getErrHasColors: () => false,
       })
       .showSuggestionAfterError(true);
   quiet(program)

@@ -139,7 +139,7 @@ describe('walls', () => {
 
   test('only compose.ts connects systems', () => {
     const wrong = inside('runner')
-      .filter((source) => !['runner/compose.ts', 'runner/main.ts'].includes(source.path))
+      .filter((source) => !['runner/compose.ts', 'runner/session.ts'].includes(source.path))
       .flatMap((source) =>
         source.imports
           .filter(({ from, typeOnly }) => resolved(source, from).startsWith('src/systems/') && !typeOnly)
