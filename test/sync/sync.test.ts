@@ -2,7 +2,8 @@ import { describe, expect, test, vi } from 'vitest';
 import { Fault } from '../../src/fault.ts';
 import { gitlabWorld } from '../status/world.ts';
 import type { GitLabWorld } from '../status/world.ts';
-import { originOf } from './build.ts';
+import { targetsOf } from '../../src/sync/target.ts';
+import { artifactOf, configOf, originOf } from './build.ts';
 import { healthy, openStatuses, optionsIn, scripted, sync } from './run.ts';
 
 const own = (world: GitLabWorld) => originOf({ project: 'team/podinfo', commit: world.origin, pipeline: null });
@@ -96,6 +97,20 @@ describe('the loop', () => {
     expect(replaced).toMatchObject({ outcome: 'superseded', exit: 0 });
     expect(world.states()).toEqual(['sync: production/cart canceled']);
     expect((await sync(optionsIn(world, [artifact]))).outcome).toBe('synced');
+  });
+
+  test('more than 20 pairs of one commit share one status, with the one that spoils it', async () => {
+    await using world = await gitlabWorld();
+    const apps = Array.from({ length: 21 }, (_, index) => `app-${index}`);
+    const artifacts = apps.map((app) => artifactOf({ app }));
+    const publication = { project: 'team/delivery', branch: 'main', commit: world.commit, ranges: [], artifacts };
+    const targets = targetsOf(publication, configOf({ apps }), { environments: [], apps: [] });
+    const follow = scripted((cluster, app) => (app === 'app-7' ? [['applied', 'failed']] : healthy(cluster, app)));
+    const result = await sync(optionsIn(world, [], { targets, follow }));
+    expect([result.exit, result.pairs.length]).toEqual([4, 21]);
+    expect(world.states()).toEqual(steps('sync: staging', 'pending', 'running', 'failed'));
+    const [row] = await world.gitlab.statuses('team/delivery', world.commit);
+    expect(row?.description).toBe('failed: app-7: app-7 failed');
   });
 
   test('a cluster that cannot be reached spoils its own verdict only', async () => {
