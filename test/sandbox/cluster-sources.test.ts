@@ -174,7 +174,7 @@ describe('a Git source', () => {
       one('delivery', (object) => shown(object, 'FetchFailed') !== ''),
     );
     expect(shown(cluster.get('GitRepository', 'flux-system', 'delivery'), 'FetchFailed')).toContain(
-      'GitOperationFailed: failed to checkout and determine revision: ',
+      'authentication required: HTTP Basic: Access denied',
     );
     cluster.apply(secret('read-token'));
     const isAt = (sha: string) => (object: ClusterObject) =>

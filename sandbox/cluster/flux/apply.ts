@@ -1,11 +1,17 @@
 import type { ClusterObject } from '../handle.ts';
 import type { Resource } from '../store/kinds.ts';
-import { groupOf, text, versionOf } from '../store/object.ts';
+import { at, groupOf, text, versionOf } from '../store/object.ts';
 import { StatusError } from '../store/status-error.ts';
 import type { World } from './world.ts';
 
-/** Objects that cannot be applied; the message is the one of `ReconciliationFailed`. */
-export class ApplyError extends Error {}
+/** An object that cannot be applied; the message is the one of `ReconciliationFailed`, `helm` is Helm's. */
+export class ApplyError extends Error {
+  readonly helm: string;
+  constructor(message: string, helm: string) {
+    super(message);
+    this.helm = helm;
+  }
+}
 
 /** An entry of `status.inventory.entries`. */
 export interface InventoryEntry {
@@ -69,8 +75,22 @@ const rank = (object: ClusterObject) => (order.indexOf(object.kind) + order.leng
 function refused(object: ClusterObject, error: unknown): ApplyError {
   if (!(error instanceof StatusError)) throw error;
   const subject = subjectOf(object);
-  if (error.reason === 'NotFound') return new ApplyError(`${subject} not found: ${error.message}\n`);
-  return new ApplyError(`${subject} dry-run failed (${error.reason}): ${error.message}\n`);
+  const { namespace, name } = object.metadata;
+  const version = object.apiVersion.includes('/') ? object.apiVersion : `/${object.apiVersion}`;
+  const helm = `server-side apply failed for object ${namespace ?? ''}/${name} ${version}, Kind=${object.kind}: ${error.message}`;
+  if (error.reason === 'NotFound') return new ApplyError(`${subject} not found: ${error.message}\n`, helm);
+  const reason = error.reason === '' ? '' : ` (${error.reason})`;
+  return new ApplyError(`${subject} dry-run failed${reason}: ${error.message}\n`, helm);
+}
+
+function unmatched(object: ClusterObject): ApplyError {
+  const { namespace, name } = object.metadata;
+  const why = `no matches for kind "${object.kind}" in version "${object.apiVersion}"`;
+  const mapping = `resource mapping not found for name: "${name}" namespace: "${namespace ?? ''}" from ""`;
+  return new ApplyError(
+    `${subjectOf(object)} dry-run failed: ${why}\n`,
+    `unable to build kubernetes objects from release manifest: ${mapping}: ${why}\nensure CRDs are installed first`,
+  );
 }
 
 const mark = 'kustomize.toolkit.fluxcd.io/';
@@ -98,9 +118,7 @@ export function applyObjects(
     const ready = stage.flatMap((given) => {
       const resource = store.kinds.byKind(given.apiVersion, given.kind);
       if (!resource) {
-        throw new ApplyError(
-          `${subjectOf(given)} dry-run failed: no matches for kind "${given.kind}" in version "${given.apiVersion}"\n`,
-        );
+        throw unmatched(given);
       }
       const { namespace, ...metadata } = given.metadata;
       const placed = resource.namespaced ? { namespace: namespace ?? 'default' } : {};
@@ -109,10 +127,9 @@ export function applyObjects(
         metadata: { ...metadata, ...placed, name: metadata.name, labels: { ...metadata.labels, ...labels } },
       };
       if (isLeftAlone(object)) return [];
-      if (resource.kind === 'Secret' && object['sops'] !== undefined) {
-        throw new ApplyError(
-          `${subjectOf(object)} is SOPS encrypted, configuring decryption is required for this secret to be reconciled`,
-        );
+      if (resource.kind === 'Secret' && at(object, 'sops', 'mac') !== undefined) {
+        const why = `${subjectOf(object)} is SOPS encrypted, configuring decryption is required for this secret to be reconciled`;
+        throw new ApplyError(why, why);
       }
       try {
         store.apply(resource, object, manager, true);

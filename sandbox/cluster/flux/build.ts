@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { parse, parseAllDocuments, stringify } from 'yaml';
 import type { ClusterObject } from '../handle.ts';
@@ -13,25 +13,35 @@ export class BuildError extends Error {}
 const names = ['kustomization.yaml', 'kustomization.yml', 'Kustomization'];
 const kustomizationIn = (folder: string) => names.find((name) => existsSync(join(folder, name)));
 
+/** kustomize's own words for a file that is no YAML. */
+async function malformed(world: World, path: string, signal: AbortSignal): Promise<string> {
+  const folder = await world.makeFolder('malformed');
+  try {
+    await copyFile(path, join(folder, 'file.yaml'));
+    await writeFile(join(folder, 'kustomization.yaml'), 'resources: [file.yaml]\n');
+    const ran = await world.run('kustomize', ['build', '.'], { cwd: folder, signal });
+    return /MalformedYAMLError: .*?(?= in File: )/.exec(ran.stderr)?.[0] ?? 'MalformedYAMLError';
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
 /** YAML files that a generated kustomization lists: all below, but folders with a kustomization of their own as such. */
-async function scan(folder: string, root: string): Promise<string[]> {
+async function scan(world: World, folder: string, root: string, signal: AbortSignal): Promise<string[]> {
   const entries = (await readdir(folder, { withFileTypes: true })).sort((a, b) => (a.name < b.name ? -1 : 1));
   const found: string[] = [];
   for (const entry of entries) {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) {
       if (kustomizationIn(path)) found.push(relative(root, path));
-      else found.push(...(await scan(path, root)));
+      else found.push(...(await scan(world, path, root, signal)));
     } else if (/\.ya?ml$/.test(entry.name)) {
+      const failed = (why: string) => new BuildError(`failed to decode Kubernetes YAML from ${path}: ${why}`);
       const documents = parseAllDocuments(await readFile(path, 'utf8'));
-      const broken = documents.find((document) => document.errors.length > 0);
-      if (broken) {
-        const why = broken.errors[0]?.message.split('\n')[0] ?? 'not YAML';
-        throw new BuildError(`failed to decode Kubernetes YAML from ${path}: ${why}`);
-      }
+      if (documents.some(({ errors }) => errors.length > 0)) throw failed(await malformed(world, path, signal));
       const objects = documents.map((document): unknown => document.toJS()).filter((object) => object !== null);
       if (objects.some((object) => text(at(object, 'kind')) === '' || text(at(object, 'apiVersion')) === '')) {
-        throw new BuildError(`failed to decode Kubernetes YAML from ${path}: missing Resource metadata`);
+        throw failed('missing Resource metadata');
       }
       found.push(relative(root, path));
     }
@@ -40,7 +50,7 @@ async function scan(folder: string, root: string): Promise<string[]> {
 }
 
 /** Writes the kustomization that Flux builds: the one there is, or a generated one, with the fields of the Kustomization's spec. */
-async function generate(object: ClusterObject, folder: string): Promise<void> {
+async function generate(world: World, object: ClusterObject, folder: string, signal: AbortSignal): Promise<void> {
   const existing = kustomizationIn(folder);
   const file = join(folder, existing ?? 'kustomization.yaml');
   let content: Fields;
@@ -55,7 +65,7 @@ async function generate(object: ClusterObject, folder: string): Promise<void> {
     content = {
       apiVersion: 'kustomize.config.k8s.io/v1beta1',
       kind: 'Kustomization',
-      resources: await scan(folder, folder),
+      resources: await scan(world, folder, folder, signal),
     };
   }
   const { targetNamespace, namePrefix, nameSuffix, patches, images, components } = spec(object);
@@ -71,7 +81,7 @@ async function generate(object: ClusterObject, folder: string): Promise<void> {
   await writeFile(file, stringify({ ...content, ...added }));
 }
 
-function variables(world: World, object: ClusterObject): Record<string, string> | null {
+function variables(world: World, object: ClusterObject, first: string): Record<string, string> | null {
   const { substitute: direct, substituteFrom } = fields(spec(object)['postBuild']);
   if (direct === undefined && substituteFrom === undefined) return null;
   const values: Record<string, string> = {};
@@ -83,7 +93,7 @@ function variables(world: World, object: ClusterObject): Record<string, string> 
     if (!found) {
       if (at(reference, 'optional') === true) continue;
       throw new BuildError(
-        `post build failed: substitute from '${kind}/${name}' error: ${kind.toLowerCase()}s "${name}" not found`,
+        `post build failed for '${first}': substitute from '${kind}/${name}' error: ${kind.toLowerCase()}s "${name}" not found`,
       );
     }
     for (const [key, value] of Object.entries(fields(found['data']))) {
@@ -152,14 +162,15 @@ export async function buildManifests(
   folder: string,
   signal: AbortSignal,
 ): Promise<{ readonly objects: readonly ClusterObject[]; readonly text: string }> {
-  await generate(object, folder);
+  await generate(world, object, folder, signal);
   const ran = await world.run('kustomize', ['build', '--load-restrictor', 'LoadRestrictionsNone', '.'], {
     cwd: folder,
     signal,
   });
   if (ran.code !== 0) throw new BuildError(`kustomize build failed: ${ran.stderr.trim().replace(/^Error: /, '')}`);
-  const values = variables(world, object);
   const sources = ran.stdout.split(/^---\n/m).filter((part) => part.trim() !== '');
+  const [head] = sources;
+  const values = head === undefined ? null : variables(world, object, idOf(parse(head) as ClusterObject));
   const built = sources.flatMap((source) => {
     const one =
       values === null ? { object: parse(source) as ClusterObject | null, source } : replaceVariables(source, values);

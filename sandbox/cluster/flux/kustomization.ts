@@ -58,7 +58,7 @@ function unmetDependency(world: World, object: ClusterObject): string | null {
     const name = `${namespace}/${text(at(reference, 'name'))}`;
     const other = world.store.find(kindOf(world.store, 'Kustomization'), namespace, text(at(reference, 'name')));
     if (!other)
-      return `dependency '${name}' not found: Kustomization.kustomize.toolkit.fluxcd.io "${text(at(reference, 'name'))}" not found`;
+      return `dependency '${name}' not found: kustomizations.kustomize.toolkit.fluxcd.io "${text(at(reference, 'name'))}" not found`;
     const isReady =
       conditionOf(other, 'Ready')?.status === 'True' &&
       status(other)['observedGeneration'] === other.metadata.generation;

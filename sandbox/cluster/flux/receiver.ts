@@ -15,12 +15,17 @@ export interface HookRequest {
   readonly body: string;
 }
 
-function tokenOf(world: World, receiver: ClusterObject): string | null {
-  if (spec(receiver)['type'] === 'generic-oidc') return '';
+/** A Receiver's token ('' for generic-oidc), or why there is none. */
+function readToken(world: World, receiver: ClusterObject): { readonly token: string } | { readonly why: string } {
+  if (spec(receiver)['type'] === 'generic-oidc') return { token: '' };
   const name = text(at(receiver, 'spec', 'secretRef', 'name'));
-  const secret = world.store.find(kindOf(world.store, 'Secret'), receiver.metadata.namespace ?? '', name);
-  const token = text(fields(secret?.['data'])['token']);
-  return secret && token !== '' ? Buffer.from(token, 'base64').toString('utf8') : null;
+  const namespace = receiver.metadata.namespace ?? '';
+  const secret = world.store.find(kindOf(world.store, 'Secret'), namespace, name);
+  if (!secret)
+    return { why: `unable to read token from secret '${namespace}/${name}' error: secrets "${name}" not found` };
+  const token = text(fields(secret['data'])['token']);
+  if (token === '') return { why: `invalid '${namespace}/${name}' secret data: required fields 'token'` };
+  return { token: Buffer.from(token, 'base64').toString('utf8') };
 }
 
 /** notification-controller's work on one Receiver: its status.webhookPath. */
@@ -40,17 +45,15 @@ export function reconcileReceiver(world: World) {
       await draft.write();
       return null;
     }
-    const token = tokenOf(world, object);
-    if (token === null) {
-      const name = text(at(object, 'spec', 'secretRef', 'name'));
-      const why = `unable to read token from secret '${key.namespace}/${name}' error: secrets "${name}" not found`;
-      draft.set('Ready', 'False', 'TokenNotFound', why);
-      draft.set('Reconciling', 'True', 'ProgressingWithRetry', 'reconciliation in progress');
+    const read = readToken(world, object);
+    if ('why' in read) {
+      draft.set('Ready', 'False', 'TokenNotFound', read.why);
+      draft.set('Reconciling', 'True', 'ProgressingWithRetry', 'Reconciliation in progress');
       delete draft.rest['webhookPath'];
       await draft.write();
-      throw new Error(why);
+      throw new Error(read.why);
     }
-    const path = `/hook/${createHash('sha256').update(`${token}${key.name}${key.namespace}`).digest('hex')}`;
+    const path = `/hook/${createHash('sha256').update(`${read.token}${key.name}${key.namespace}`).digest('hex')}`;
     draft.rest['webhookPath'] = path;
     draft.rest['observedGeneration'] = object.metadata.generation;
     draft.unset('Reconciling');
@@ -74,7 +77,8 @@ async function accept(
   receiver: ClusterObject,
   request: HookRequest,
 ): Promise<Record<string, unknown> | null> {
-  const token = tokenOf(world, receiver);
+  const read = readToken(world, receiver);
+  const token = 'token' in read ? read.token : null;
   const { headers, body } = request;
   switch (spec(receiver)['type']) {
     case 'generic':

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { isIP } from 'node:net';
 import { fields, list, text } from '../store/object.ts';
+import { networkCause } from './network.ts';
 
 /** What a registry refused; the message is go-containerregistry's, e.g. `GET URL: MANIFEST_UNKNOWN: manifest unknown`. */
 export class PullError extends Error {}
@@ -49,19 +50,27 @@ function readChallenge(header: string): Record<string, string> {
   );
 }
 
+/** How a repository is reached. */
+export interface RepositoryAddress {
+  /** Where the registry really listens, scheme included. */
+  readonly base: string;
+  /** The base URL in messages. */
+  readonly shown: string;
+  readonly name: string;
+  /** `user:password`, or null. */
+  readonly basic: string | null;
+  /** HTTPS is tried before HTTP. */
+  readonly isInsecure: boolean;
+  readonly locate: (url: string) => string;
+  readonly signal: AbortSignal;
+}
+
 /**
- * Opens a repository. `base` is where the registry really listens, `shown` the base URL in messages, `basic` is
- * `user:password` or null. Tokens are fetched from the realm that the registry names; go-containerregistry 0.21.6 refuses
- * a realm that is a private IP literal of another host (https://github.com/google/go-containerregistry).
+ * Opens a repository. Tokens are fetched from the realm that the registry names; go-containerregistry 0.21.6 refuses a
+ * realm that is a private IP literal of another host (https://github.com/google/go-containerregistry).
  */
-export function openRepository(
-  base: string,
-  shown: string,
-  name: string,
-  basic: string | null,
-  locate: (url: string) => string,
-  signal: AbortSignal,
-): Repository {
+export function openRepository(address: RepositoryAddress): Repository {
+  const { base, shown, name, basic, isInsecure, locate, signal } = address;
   const basicHeader = basic === null ? {} : { authorization: `Basic ${Buffer.from(basic).toString('base64')}` };
   let authorization: Record<string, string> | null = null;
 
@@ -70,8 +79,9 @@ export function openRepository(
       return await fetch(locate(url), { method, headers, signal });
     } catch (error) {
       signal.throwIfAborted();
-      const cause = fields((error as Error).cause);
-      throw new PullError(`${method} ${url}: ${text(cause['message']) || (error as Error).message}`);
+      const named = url.startsWith(base) ? `${shown}${url.slice(base.length)}` : url;
+      const tried = isInsecure && url === `${base}/v2/` ? [named.replace(/^http:/, 'https:'), named] : [named];
+      throw new PullError(tried.map((one) => `Get "${one}": ${networkCause(error, one)}`).join('; '));
     }
   }
 

@@ -18,14 +18,21 @@ const failed = (why: string) =>
   new SourceFailure('GitOperationFailed', `failed to checkout and determine revision: ${why}`);
 
 /** go-git's words for what git says. */
-function translate(url: string, stderr: string): string {
-  if (/authentication failed|could not read username|HTTP Basic: Access denied|error: 401/i.test(stderr)) {
-    return `unable to list remote for '${url}': authentication required`;
-  }
-  if (/error: 403|forbidden/i.test(stderr)) return `unable to list remote for '${url}': authorization failed`;
-  if (/not found|does not exist|error: 404/i.test(stderr))
-    return `unable to list remote for '${url}': repository not found`;
-  return `unable to clone '${url}': ${stderr.trim().split('\n').at(-1) ?? ''}`;
+function translate(url: string, stderr: string, said: string): string {
+  const address = `${new URL(url).hostname}:${new URL(url).port || (url.startsWith('https') ? '443' : '80')}`;
+  const get = `Get "${url}/info/refs?service=git-upload-pack"`;
+  const why = () => {
+    if (/authentication failed|could not read username|error: 401/i.test(stderr))
+      return `authentication required: ${said}`;
+    if (/error: 403|forbidden/i.test(stderr)) return `authorization failed: ${said}`;
+    if (/not found|does not exist|error: 404/i.test(stderr)) return `repository not found: ${said}`;
+    if (/failed to connect|couldn't connect/i.test(stderr))
+      return `${get}: dial tcp ${address}: connect: connection refused`;
+    if (/could not resolve host/i.test(stderr))
+      return `${get}: dial tcp: lookup ${new URL(url).hostname}: no such host`;
+    return stderr.trim().split('\n').at(-1) ?? '';
+  };
+  return `unable to clone '${url}': ${why()}`;
 }
 
 function header(world: World, object: ClusterObject): Record<string, string> {
@@ -36,7 +43,7 @@ function header(world: World, object: ClusterObject): Record<string, string> {
   if (!secret) {
     throw new SourceFailure(
       'AuthenticationFailed',
-      `failed to get secret '${namespace}/${name}': secrets "${name}" not found`,
+      `failed to get secret '${namespace}/${name}': failed to get secret '${namespace}/${name}': secrets "${name}" not found`,
     );
   }
   const value = (key: string) => Buffer.from(text(fields(secret['data'])[key]), 'base64').toString('utf8');
@@ -49,15 +56,28 @@ function header(world: World, object: ClusterObject): Record<string, string> {
   };
 }
 
+/** What the server says itself: go-git's messages hold it, git's do not. */
+async function serverText(url: string, authorization: string | undefined, signal: AbortSignal): Promise<string> {
+  try {
+    const headers = authorization === undefined ? {} : { authorization };
+    return await (await fetch(`${url}/info/refs?service=git-upload-pack`, { headers, signal })).text();
+  } catch {
+    signal.throwIfAborted();
+    return '';
+  }
+}
+
 function openRemote(world: World, object: ClusterObject, signal: AbortSignal): Remote {
   const shown = text(spec(object)['url']);
   const url = world.locate(shown);
-  const env = { GIT_TERMINAL_PROMPT: '0', GIT_CONFIG_NOSYSTEM: '1', ...header(world, object) };
+  const credential = header(world, object);
+  const env = { GIT_TERMINAL_PROMPT: '0', GIT_CONFIG_NOSYSTEM: '1', ...credential };
+  const authorization = credential['GIT_CONFIG_VALUE_0']?.replace('Authorization: ', '');
   return {
     url,
     git: async (args, cwd) => {
       const ran = await world.run('git', args, { cwd, env, signal });
-      if (ran.code !== 0) throw failed(translate(shown, ran.stderr));
+      if (ran.code !== 0) throw failed(translate(shown, ran.stderr, await serverText(url, authorization, signal)));
       return ran.stdout;
     },
   };

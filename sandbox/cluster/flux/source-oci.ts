@@ -20,7 +20,7 @@ function credentials(world: World, object: ClusterObject, host: string): string 
   const failed = (why: string) =>
     new SourceFailure(
       'AuthenticationFailed',
-      `failed to get credential from 'generic': failed to get secret '${namespace}/${name}': ${why}`,
+      `failed to get credential: failed to get secret '${namespace}/${name}': ${why}`,
     );
   if (!secret) throw failed(`secrets "${name}" not found`);
   const encoded = text(fields(secret['data'])['.dockerconfigjson']);
@@ -53,7 +53,15 @@ export function openOci(world: World, object: ClusterObject, url: string, signal
   const isPlain =
     spec(object)['insecure'] === true || /^(localhost|127\.0\.0\.1|\[::1\])(:|$)|\.localhost(:|$)/.test(host);
   const shown = `${isPlain ? 'http' : 'https'}://${host}`;
-  return openRepository(world.locate(shown), shown, name, credentials(world, object, host), world.locate, signal);
+  return openRepository({
+    base: world.locate(shown),
+    shown,
+    name,
+    basic: credentials(world, object, host),
+    isInsecure: isPlain,
+    locate: world.locate,
+    signal,
+  });
 }
 
 async function pickReference(
@@ -68,7 +76,7 @@ async function pickReference(
       (await repository.tags()).filter((one) => filter.test(one)),
       text(semver),
     );
-    if (found === null) throw new SourceFailure('ReadOperationFailed', `no match found for semver: ${text(semver)}`);
+    if (found === null) throw new PullError(`no match found for semver: ${text(semver)}`);
     return { tag: found, reference: found };
   }
   return { tag: text(tag) || 'latest', reference: text(tag) || 'latest' };
@@ -114,7 +122,7 @@ export const resolveOci: Resolve = async (world, object, signal) => {
   };
   const repository = openOci(world, object, url, signal);
   const { tag, reference } = await pickReference(repository, object).catch(
-    failed('ReadOperationFailed', 'failed to determine the artifact tag for the semver: '),
+    failed('ReadOperationFailed', `failed to determine the artifact tag for '${url}': `),
   );
   const { digest, manifest } = await repository
     .manifest(reference)
@@ -129,7 +137,7 @@ export const resolveOci: Resolve = async (world, object, signal) => {
   const revision = tag === null ? digest : `${tag}@${digest}`;
   return {
     revision,
-    news: `new revision '${revision}' for '${tag === null ? `${url}@${digest}` : `${url}:${tag}`}'`,
+    news: `new revision '${revision}' for '${tag === null ? `${url.slice(6)}@${digest}` : `${url.slice(6)}:${tag}`}'`,
     stored: `stored artifact for digest '${revision}'`,
     metadata: Object.fromEntries(annotations) as Record<string, string>,
     observed: { observedIgnore: spec(object)['ignore'], observedLayerSelector: spec(object)['layerSelector'] },

@@ -36,6 +36,8 @@ export interface Resolved {
   readonly metadata?: Readonly<Record<string, string>>;
   /** Other fields of status that follow the fetch, e.g. observedIgnore. */
   readonly observed?: Fields;
+  /** Fields of status that are written each time and mean no new artifact. */
+  readonly noted?: Fields;
   fetch(): Promise<StoredArtifact>;
 }
 
@@ -90,7 +92,8 @@ async function store(world: World, object: ClusterObject, draft: StatusDraft, re
     size: artifact.size,
     url,
   };
-  draft.rest['url'] = `http://source-controller.flux-system.svc.cluster.local./${id}/latest.tar.gz`;
+  if (object.kind !== 'GitRepository')
+    draft.rest['url'] = `http://source-controller.flux-system.svc.cluster.local./${id}/latest.tar.gz`;
   if (before['digest'] !== artifact.digest) {
     const message = `stored artifact with revision '${resolved.revision}' from '${text(spec(object)['url'])}'`;
     emit(world, object, {
@@ -198,6 +201,7 @@ export function reconcileSource(world: World, resolve: Resolve) {
           else draft.rest[name] = value;
         }
       }
+      Object.assign(draft.rest, resolved.noted);
       succeed(draft, object, resolved);
       handled();
       await draft.write();

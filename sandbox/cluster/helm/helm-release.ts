@@ -1,4 +1,4 @@
-import { milliseconds } from '../flux/duration.ts';
+import { goDuration, milliseconds } from '../flux/duration.ts';
 import { findSource } from '../flux/kustomization.ts';
 import { addFinalizer, dropFinalizer, requestedAt } from '../flux/source.ts';
 import { conditionOf, draftStatus, type StatusDraft } from '../flux/status.ts';
@@ -52,7 +52,7 @@ function chartSource(world: World, key: Key, object: ClusterObject, draft: Statu
         chart,
         version,
         reconcileStrategy,
-        interval: interval ?? spec(object)['interval'],
+        interval: goDuration(milliseconds(interval ?? spec(object)['interval'], 600_000)),
         sourceRef: { kind: reference['kind'], name: reference['name'] },
         ...(valuesFiles === undefined ? {} : { valuesFiles }),
       },
@@ -67,9 +67,9 @@ function demandReady(source: ClusterObject): void {
     throw new NotReady('SourceNotReady', `${kind} '${metadata.namespace}/${metadata.name}' is not ready: ${why}`);
   };
   const ready = conditionOf(source, 'Ready');
-  if (status(source)['observedGeneration'] !== metadata.generation)
-    fail('latest generation of object has not been reconciled');
-  if (ready?.status !== 'True') fail(ready?.message ?? 'latest generation of object has not been reconciled');
+  if (ready?.status === 'False') fail(ready.message);
+  const isOld = status(source)['observedGeneration'] !== metadata.generation;
+  if (isOld || ready?.status !== 'True') fail('latest generation of object has not been reconciled');
   if (text(at(source, 'status', 'artifact', 'revision')) === '') fail('does not have an artifact');
 }
 
@@ -79,7 +79,7 @@ function unmetDependency(world: World, object: ClusterObject): string | null {
     const name = text(at(reference, 'name'));
     const other = world.store.find(kindOf(world.store, 'HelmRelease'), namespace, name);
     if (!other)
-      return `unable to get '${namespace}/${name}' dependency: HelmRelease.helm.toolkit.fluxcd.io "${name}" not found`;
+      return `unable to get '${namespace}/${name}' dependency: helmreleases.helm.toolkit.fluxcd.io "${name}" not found`;
     const isReady =
       conditionOf(other, 'Ready')?.status === 'True' &&
       status(other)['observedGeneration'] === other.metadata.generation;
@@ -96,9 +96,9 @@ async function prepare(
   signal: AbortSignal,
   stored: StoredRelease[],
 ): Promise<Attempt> {
+  const source = chartSource(world, key, object, draft);
   const unmet = unmetDependency(world, object);
   if (unmet !== null) throw new NotReady('DependencyNotReady', unmet);
-  const source = chartSource(world, key, object, draft);
   demandReady(source);
   const artifact = world.artifacts.find(text(at(source, 'status', 'artifact', 'url')));
   const chart = artifact && (await openChart(world, artifact).catch((error: Error) => error));
@@ -125,7 +125,7 @@ async function prepare(
     revision: ociDigest === '' ? chart.version : `${chart.version.replace(/\+.*$/, '')}+${digest.slice(7, 19)}`,
     configDigest: digestOfValues(values),
     name: text(releaseName) || plain,
-    namespace: text(spec(object)['storageNamespace']) || text(targetNamespace) || key.namespace,
+    namespace: text(targetNamespace) || key.namespace,
   };
 }
 
@@ -189,6 +189,7 @@ async function settle(attempt: Attempt): Promise<number | null> {
   draft.unset('Stalled');
   rest['lastAttemptedGeneration'] = object.metadata.generation;
   rest['lastAttemptedRevision'] = revision;
+  rest['storageNamespace'] = text(spec(object)['storageNamespace']) || object.metadata.namespace;
   rest['lastAttemptedConfigDigest'] = configDigest;
   if (ociDigest === '') delete rest['lastAttemptedRevisionDigest'];
   else rest['lastAttemptedRevisionDigest'] = ociDigest;
@@ -250,7 +251,6 @@ export function reconcileHelmRelease(world: World) {
       signal.throwIfAborted();
       if (error instanceof NotReady || error instanceof ValuesError) {
         draft.set('Ready', 'False', error instanceof NotReady ? error.reason : 'ValuesError', error.message);
-        draft.set('Reconciling', 'True', 'ProgressingWithRetry', 'Fulfilling prerequisites');
         await draft.write();
         if (error instanceof NotReady && error.reason !== 'ArtifactFailed') return world.requeueDependency;
       }

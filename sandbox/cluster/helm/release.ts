@@ -67,6 +67,18 @@ async function announce(attempt: Attempt, action: 'install' | 'upgrade' | 'rollb
   await attempt.draft.write();
 }
 
+/** Inventory of objects, applied or not. */
+function inventoryOf(world: World, objects: readonly ClusterObject[]): readonly InventoryEntry[] {
+  return objects
+    .flatMap((object) => {
+      const resource = world.store.kinds.byKind(object.apiVersion, object.kind);
+      if (!resource) return [];
+      const namespace = resource.namespaced ? (object.metadata.namespace ?? null) : null;
+      return [inventoryEntry({ resource, namespace, name: object.metadata.name, version: resource.version })];
+    })
+    .sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
 /** Applies objects as the release's, deletes what is no longer among them, waits for health. Resolves to the error, or null. */
 async function bring(
   attempt: Attempt,
@@ -94,16 +106,16 @@ async function bring(
     ) {
       world.store.create(namespaces, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: attempt.namespace } });
     }
-    const applied = applyObjects(world, placed, labels, 'helm-controller');
-    const entries = applied.map(inventoryEntry).sort((a, b) => (a.id < b.id ? -1 : 1));
     const before = list(at(draft.rest['inventory'], 'entries')) as readonly InventoryEntry[];
-    prune(world, before, entries);
+    const entries = inventoryOf(world, placed);
     draft.rest['inventory'] = { entries };
+    const applied = applyObjects(world, placed, labels, 'helm-controller');
+    prune(world, before, entries);
     if (at(object, 'spec', action, 'disableWait') === true) return null;
     const waited = await waitForHealth(world, applied, timeoutOf(object, action), attempt.signal, () => null);
     return waited.outcome === 'healthy' ? null : waited.message;
   } catch (error) {
-    if (error instanceof ApplyError) return error.message.trim();
+    if (error instanceof ApplyError) return error.helm;
     throw error;
   }
 }
@@ -122,7 +134,9 @@ function failed(attempt: Attempt, action: 'install' | 'upgrade', why: string): v
 /** Installs or upgrades. Conditions and history are set; the last write is the caller's. */
 export async function release(attempt: Attempt, action: 'install' | 'upgrade'): Promise<Outcome> {
   const { draft, world, name, namespace, chart, revision } = attempt;
+  if (action === 'install') delete draft.rest['history'];
   await announce(attempt, action);
+  const began = performance.now();
   const version = (attempt.stored[0]?.version ?? 0) + 1;
   let objects: readonly ClusterObject[];
   try {
@@ -138,6 +152,7 @@ export async function release(attempt: Attempt, action: 'install' | 'upgrade'): 
     return { ok: false, isReleased: false };
   }
   const error = await bring(attempt, objects, action);
+  draft.rest['lastAttemptedReleaseActionDuration'] = goDuration(performance.now() - began);
   const snapshot = snapshotOf(attempt, version, error === null ? 'deployed' : 'failed', objects);
   attempt.stored.unshift({ version, objects, snapshot });
   recordRelease(draft.rest, snapshot);

@@ -148,8 +148,9 @@ async function fromFolder(world: World, chart: ClusterObject, source: ClusterObj
     return { folder: target, file: null, ...(await measure(target)) };
   };
   const stored = `packaged '${name}' chart with version '${revision}'`;
+  const noted = { observedSourceArtifactRevision: at(source, 'status', 'artifact', 'revision') };
   const observed = { observedChartName: name, observedValuesFiles: spec(chart)['valuesFiles'] };
-  return { revision, news: stored, stored, reason: 'ChartPackageSucceeded', observed, fetch: copy };
+  return { revision, news: stored, stored, reason: 'ChartPackageSucceeded', observed, noted, fetch: copy };
 }
 
 /** Resolves a HelmChart from its HelmRepository, or from the artifact of a GitRepository or Bucket. */

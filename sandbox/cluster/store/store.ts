@@ -94,7 +94,7 @@ export function createStore(now: () => number): Store {
     return stamped;
   }
 
-  function create(resource: Resource, given: ClusterObject, dryRun = false) {
+  function create(resource: Resource, given: ClusterObject, dryRun = false, isApply = false) {
     const generateName = fields(given.metadata)['generateName'];
     const suffix = randomUUID().replaceAll('-', '').slice(0, 5);
     const name = given.metadata?.name ?? (typeof generateName === 'string' ? `${generateName}${suffix}` : undefined);
@@ -117,11 +117,11 @@ export function createStore(now: () => number): Store {
       },
       ...(status === undefined ? {} : { status }),
     });
-    validate(resource, object, undefined);
+    validate(resource, object, undefined, isApply);
     return dryRun ? object : record('ADDED', resource, object);
   }
 
-  function update(resource: Resource, given: ClusterObject, part?: 'status', dryRun = false) {
+  function update(resource: Resource, given: ClusterObject, part?: 'status', dryRun = false, isApply = false) {
     const { namespace, name, resourceVersion } = given.metadata;
     const before = get(resource, namespace ?? null, name);
     if (resourceVersion !== undefined && resourceVersion !== before.metadata.resourceVersion) {
@@ -140,7 +140,7 @@ export function createStore(now: () => number): Store {
     });
     if (status === undefined && part !== 'status')
       next = Object.fromEntries(Object.entries(next).filter(([key]) => key !== 'status')) as ClusterObject;
-    validate(resource, next, before);
+    validate(resource, next, before, isApply);
     if (same(next, before)) return before;
     if (resource.status && part !== 'status' && !same(wish(next), wish(before))) {
       next = { ...next, metadata: { ...next.metadata, generation: (before.metadata.generation ?? 0) + 1 } };
@@ -159,8 +159,8 @@ export function createStore(now: () => number): Store {
     const { uid: _uid, resourceVersion: _version, ...metadata } = wanted.metadata;
     const clean = { ...wanted, metadata: { ...metadata, ...(namespace === null ? {} : { namespace }) } };
     const result = before
-      ? update(resource, serverSideApply(before, applied.get(key), clean) as ClusterObject, undefined, dryRun)
-      : create(resource, clean, dryRun);
+      ? update(resource, serverSideApply(before, applied.get(key), clean) as ClusterObject, undefined, dryRun, true)
+      : create(resource, clean, dryRun, true);
     if (!dryRun) applied.set(key, clean);
     return result;
   }

@@ -1,6 +1,6 @@
 import type { ClusterObject } from '../handle.ts';
 import type { Resource } from './kinds.ts';
-import { badRequest, invalid } from './status-error.ts';
+import { badRequest, invalid, StatusError } from './status-error.ts';
 import { at, fields, isFields, list, same, spec, text } from './object.ts';
 
 type Check = (object: ClusterObject) => string[];
@@ -99,11 +99,16 @@ const checks: Readonly<Record<string, readonly Check[]>> = {
   ],
 };
 
-function decode(resource: Resource, object: ClusterObject): void {
+function decode(resource: Resource, object: ClusterObject, isApply: boolean): void {
   for (const key of ['data', 'binaryData']) {
     if (!['ConfigMap', 'Secret'].includes(resource.kind) || object[key] === undefined) continue;
-    for (const value of Object.values(fields(object[key]))) {
+    for (const [name, value] of Object.entries(fields(object[key]))) {
       if (typeof value === 'string') continue;
+      if (isApply) {
+        const id = `${object.metadata.namespace}/${object.metadata.name}; /v1, Kind=${resource.kind}`;
+        const why = `.${key}.${name}: expected string, got &value.valueUnstructured{Value:${JSON.stringify(value)}}`;
+        throw new StatusError(500, '', `failed to create typed patch object (${id}): ${why}`);
+      }
       const type = typeof value === 'boolean' ? 'bool' : typeof value === 'number' ? 'number' : 'object';
       throw badRequest(
         `${resource.kind} in version "v1" cannot be handled as a ${resource.kind}: json: cannot unmarshal ${type} into Go struct field ${resource.kind}.${key} of type string`,
@@ -113,9 +118,14 @@ function decode(resource: Resource, object: ClusterObject): void {
   if (object.spec !== undefined && !isFields(object.spec)) throw badRequest('spec must be an object');
 }
 
-/** Refuses what the API server (for Flux's kinds: their schema) refuses. Throws `StatusError` 400 or 422. */
-export function validate(resource: Resource, object: ClusterObject, before: ClusterObject | undefined): void {
-  decode(resource, object);
+/** Refuses what the API server (for Flux's kinds: their schema) refuses. Throws `StatusError` 400 or 422, or 500 for what server-side apply cannot read. */
+export function validate(
+  resource: Resource,
+  object: ClusterObject,
+  before: ClusterObject | undefined,
+  isApply: boolean,
+): void {
+  decode(resource, object, isApply);
   const name = object.metadata.name;
   const causes: string[] = [];
   if (!subdomain.test(name) && resource.group !== 'rbac.authorization.k8s.io') {
