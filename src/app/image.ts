@@ -156,3 +156,9 @@ export function fullName(name: string): string {
 export function baseName(name: string): string {
   return name.slice(name.lastIndexOf('/') + 1);
 }
+
+/** The name without its registry host: `org/app` of `ghcr.io/org/app`, `app` of `registry:5000/app`, else all of it. */
+export function withoutHost(name: string): string {
+  const slash = name.indexOf('/');
+  return slash !== -1 && isHost(name.slice(0, slash)) ? name.slice(slash + 1) : name;
+}

@@ -1,5 +1,5 @@
 import type { ImageChange } from '../app/change.ts';
-import { baseName, readImage } from '../app/image.ts';
+import { baseName, readImage, withoutHost } from '../app/image.ts';
 import { Fault } from '../fault.ts';
 import type { Edit, NotTaken, TargetKind } from './change.ts';
 import { planExplicit } from './by-path.ts';
@@ -52,7 +52,7 @@ export function planImage(work: Work, change: ImageChange): void {
   const texts: Planned[] = [];
   const policies = policyNames(work, change);
   for (const [path, content] of work.input.files) {
-    if (!mentions(content, change)) continue;
+    if (!mentions(path, content, change)) continue;
     if (!isManifestPath(path) && !work.input.named?.has(path)) continue;
     lookInto(work, path, change, { candidates, texts, passed, policies });
   }
@@ -204,7 +204,8 @@ function candidatesOf(
     .flatMap((slot) => {
       const weak = slot.kind === 'chart' && slot.names[0] !== change.name;
       const given = slot.keepsTag ? change : pinned(work, change);
-      if (slot.names.includes(change.name)) return [{ manifest, slot, writes: slot.write(given), weak }];
+      if (slot.names.includes(change.name) || isChartOf(work, slot, change.name))
+        return [{ manifest, slot, writes: slot.write(given), weak }];
       if (change.newName === undefined || slot.names[0] !== change.newName) return [];
       const writes = slot.write(given);
       const done =
@@ -213,11 +214,19 @@ function candidatesOf(
     });
 }
 
+/** `<registry path>/<chart>`: the chart's name, and a repository with that path stands in one of the files. */
+function isChartOf(work: Work, slot: ImageSlot, name: string): boolean {
+  const chart = slot.names.at(-1) ?? '';
+  if (slot.kind !== 'chart' || !name.endsWith(`/${chart}`)) return false;
+  const path = name.slice(0, -chart.length - 1);
+  return [...work.input.files.values()].some((content) => holdsText(content, `://${path}`));
+}
+
 /** Names of the image of each policy, as the marked values of all files tell them. */
 function policyNames(work: Work, change: ImageChange): ReadonlyMap<string, ReadonlySet<string>> {
   const names = new Map<string, Set<string>>();
   for (const [path, content] of work.input.files) {
-    if (!isManifestPath(path) || !holdsText(content, '"$imagepolicy"') || !mentions(content, change)) continue;
+    if (!isManifestPath(path) || !holdsText(content, '"$imagepolicy"') || !mentions(path, content, change)) continue;
     const opened = work.open(path);
     if (opened.type !== 'manifest') continue;
     for (const marked of opened.file.documents.flatMap((document) => findMarked(opened.file, document))) {
@@ -229,10 +238,17 @@ function policyNames(work: Work, change: ImageChange): ReadonlyMap<string, Reado
   return names;
 }
 
-/** A cheap look before parsing: can the file hold the image at all? */
-function mentions(content: Uint8Array, change: ImageChange): boolean {
-  if (holdsText(content, baseName(change.name)) || holdsText(content, '"$imagepolicy"')) return true;
-  return change.newName !== undefined && holdsText(content, baseName(change.newName));
+/**
+ * A cheap look before parsing: can the file hold the image at all? A registry may stand apart from the rest of a name,
+ * a chart's name apart from its source's, and JSON may escape slashes.
+ */
+function mentions(path: string, content: Uint8Array, change: ImageChange): boolean {
+  if (holdsText(content, '"$imagepolicy"')) return true;
+  return [change.name, change.newName ?? change.name].some(
+    (name) =>
+      holdsText(content, withoutHost(name)) ||
+      ((path.endsWith('.json') || holdsText(content, 'chart')) && holdsText(content, baseName(name))),
+  );
 }
 
 function notTaken(manifest: ManifestFile, slot: ImageSlot, reason: NotTaken['reason'], message: string): NotTaken {

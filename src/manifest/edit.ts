@@ -23,15 +23,16 @@ export function spliceText(text: string, edits: readonly Edit[]): string {
   return parts.join('') + text.slice(at);
 }
 
-/** Unified diff of one file as git shows it (three lines of context); '' where nothing differs. */
+/** Unified diff of one file as git shows it (three lines of context; `./` and `/` before the path left out); '' where nothing differs. */
 export function unifiedDiff(path: string, before: Uint8Array, after: Uint8Array): string {
   const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
   const [old, now] = [decoder.decode(before), decoder.decode(after)];
   if (old === now) return '';
-  const body = createTwoFilesPatch(`a/${path}`, `b/${path}`, old, now, undefined, undefined, {
+  const shown = path.replace(/^(?:\.?\/)+/, '');
+  const body = createTwoFilesPatch(`a/${shown}`, `b/${shown}`, old, now, undefined, undefined, {
     context: 3,
     stripTrailingCr: false,
     headerOptions: FILE_HEADERS_ONLY,
   });
-  return `diff --git a/${path} b/${path}\n${body}`;
+  return `diff --git a/${shown} b/${shown}\n${body}`;
 }

@@ -51,7 +51,7 @@ function printsBack(text: string): boolean {
 function plainSyntax(text: string, flow: boolean): boolean {
   if (text === '' || text !== text.trim()) return false;
   // oxlint-disable-next-line no-control-regex
-  if (/[\u0000-\u001F\u007F-\u009F\u2028\u2029\uFEFF]/u.test(text)) return false;
+  if (/[\u0000-\u001F\u007F-\u009F\u2028\u2029\uFEFF\uD800-\uDFFF]/u.test(text)) return false;
   if (/^[,[\]{}#&*!|>'"%@`]/.test(text) || /^[-?:](?:\s|$)|^:/.test(text) || /^(?:---|\.\.\.)/.test(text)) return false;
   if (/:(?:\s|$)|\s#/.test(text)) return false;
   return !flow || !(/[,[\]{}]/.test(text) || /^[-?:][,[\]{}]/.test(text));

@@ -1,6 +1,14 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { baseName, formatImage, fullName, parseImage, parseImageFlag, readImage } from '../../src/app/image.ts';
+import {
+  baseName,
+  formatImage,
+  fullName,
+  parseImage,
+  parseImageFlag,
+  readImage,
+  withoutHost,
+} from '../../src/app/image.ts';
 import { Fault } from '../../src/fault.ts';
 import { faultOf, sha } from '../manifest/edited.ts';
 
@@ -100,4 +108,5 @@ test('names in full, for near candidates', () => {
     'localhost/a',
   ]);
   expect(baseName('reg:5000/a/b')).toBe('b');
+  expect(['reg:5000/a/b', 'ghcr.io/a', 'a/b', 'a'].map(withoutHost)).toEqual(['a/b', 'a', 'a/b', 'a']);
 });

@@ -211,6 +211,7 @@ describe('edits and diffs', () => {
       'diff --git a/a/b.yaml b/a/b.yaml\n--- a/a/b.yaml\n+++ b/a/b.yaml\n@@ -1,2 +1,2 @@\n a\n-b\n\\ No newline at end of file\n+c\n\\ No newline at end of file\n',
     );
     expect(unifiedDiff('x', encode('a'), encode('a'))).toBe('');
+    expect(unifiedDiff('/x/y', encode('a'), encode('b'))).toContain('--- a/x/y\n');
   });
 
   test('targets tell place, before and after', () => {

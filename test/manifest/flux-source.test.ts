@@ -56,6 +56,16 @@ describe('charts', () => {
     expect(edited(chart, { image })).toBe(chart.replace('6.x', '6.1.0'));
   });
 
+  test('the path of the repository with the chart’s name', () => {
+    const repository =
+      'apiVersion: source.toolkit.fluxcd.io/v1\nkind: HelmRepository\nmetadata: {name: podinfo-charts}\nspec: {type: oci, url: "oci://ghcr.io/x/charts"}\n';
+    const change = planned({ 'r.yaml': release, 's.yaml': repository }, { image: 'ghcr.io/x/charts/podinfo:6.1.0' });
+    expect(change.targets).toMatchObject([{ file: 'r.yaml', kind: 'chart', after: '6.1.0' }]);
+    expect(faultOf(() => planned({ 'r.yaml': release }, { image: 'ghcr.io/x/charts/podinfo:6.1.0' })).code).toBe(
+      'target_missing',
+    );
+  });
+
   test('the bare name of a chart gives way to an image of that name', () => {
     const pod = 'kind: Pod\nspec: {containers: [{image: podinfo:1}]}\n';
     const change = planned({ 'r.yaml': release, 'p.yaml': pod }, { image: 'podinfo:2' });

@@ -145,12 +145,15 @@ describe('Helm templates', () => {
   });
 });
 
-test('a broken file in a folder counts only where it may hold the image', () => {
-  const files = { 'broken.yaml': 'image: [app:1\n', 'other.yaml': 'a: [\n', 'v.yaml': 'image: x/app:1\n' };
-  const change = planned(files, { image: 'x/app:2', named: [] });
+test('a broken file in a folder counts only where it holds the whole image', () => {
+  const files = { 'broken.yaml': 'repository: [x/app\n', 'other.yaml': 'a: [\n', 'v.yaml': 'image: ghcr.io/x/app:1\n' };
+  const asked = { image: 'ghcr.io/x/app:2', named: [] };
+  const change = planned(files, asked);
   expect(change.files.map(({ path }) => path)).toEqual(['v.yaml']);
   expect(change.notTaken).toMatchObject([{ file: 'broken.yaml', reason: 'unparsable' }]);
-  expect(
-    faultOf(() => planned({ ...files, 'broken.yaml': 'image: [x/app:1\n' }, { image: 'x/app:2', named: [] })),
-  ).toMatchObject({ code: 'manifest_unparsable', exit: 2 });
+  const whole = { ...files, 'broken.yaml': 'image: [ghcr.io/x/app:1\n' };
+  expect(faultOf(() => planned(whole, asked))).toMatchObject({ code: 'manifest_unparsable', exit: 2 });
+  expect(planned(whole, { ...asked, mode: 'update' }).notTaken).toMatchObject([
+    { file: 'broken.yaml', reason: 'unparsable' },
+  ]);
 });

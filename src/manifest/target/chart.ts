@@ -7,7 +7,8 @@ import type { ImageSlot } from '../slot.ts';
 
 /**
  * Chart version of HelmRelease (`spec.chart.spec.version`) and HelmChart (`spec.version`). A chart answers to
- * `<source name>/<chart>` and, where nothing else holds that name, to the bare chart name.
+ * `<source name>/<chart>` and, where nothing else holds that name, to the bare chart name and to the repository's path
+ * with it.
  */
 export function findCharts(_file: ManifestFile, document: ManifestDocument): readonly ImageSlot[] {
   if (!isMap(document.root)) return [];
