@@ -69,6 +69,7 @@ test('installs, upgrades, and rolls a failed upgrade back to the end of its retr
   const { cluster, registry, poke } = world;
   const first = await pushChart(world, '1.0.0');
   const seen = recordConditions(world);
+  cluster.scripts.pause('source-controller');
   cluster.apply({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'helm' } });
   cluster.apply([
     source(registry.host),
@@ -77,6 +78,11 @@ test('installs, upgrades, and rolls a failed upgrade back to the end of its retr
       upgrade: { timeout: '8s', remediation: { retries: 1 } },
     }),
   ]);
+  await cluster.until(
+    'HelmRelease',
+    one('tiny', (object) => shown(object, 'Ready').includes('SourceNotReady')),
+  );
+  cluster.scripts.resume('source-controller');
   const isDone = (digest: string) => (object: ClusterObject) =>
     shown(object, 'Ready').startsWith('Ready=True') &&
     object.status?.['lastAttemptedRevisionDigest'] === digest &&
@@ -86,7 +92,7 @@ test('installs, upgrades, and rolls a failed upgrade back to the end of its retr
   expect(shown(cluster.get('HelmRelease', 'flux-system', 'tiny'), 'Ready')).toBe(
     `Ready=True InstallSucceeded: Helm install succeeded for release helm/tiny.v1 with chart tiny@1.0.0+${first.slice(7, 19)}`,
   );
-  expect(seen).toContain('Ready=False SourceNotReady | Reconciling=True ProgressingWithRetry');
+  expect(seen).toContain('Ready=False SourceNotReady | Reconciling=True Progressing');
   expect(seen.slice(-3)).toEqual([
     'Ready=Unknown Progressing | Reconciling=True Progressing',
     'Ready=True InstallSucceeded | Reconciling=True Progressing',
