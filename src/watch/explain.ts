@@ -75,6 +75,11 @@ export function createExplainer(cluster: Cluster, view: ClusterView, clock: Cloc
 
   async function causeOf(objects: readonly ObjectState[], until: AbortSignal): Promise<string | undefined> {
     for (const state of objects) {
+      if (state.reason === 'DependencyNotReady') {
+        const blocked = view.kustomization(state)?.dependencies.map((ref) => view.kustomization(ref));
+        const first = blocked?.find((one) => one?.ready?.status === 'False');
+        if (first?.ready) return `${formatObject(first.ref)}: ${first.ready.reason}: ${first.ready.message}`;
+      }
       if (state.state === 'ready' || PLAIN.has(state.reason)) continue;
       const own = inventoryOf(state, view);
       for (const entry of own) {

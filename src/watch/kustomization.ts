@@ -29,6 +29,8 @@ export interface KustomizationObject extends FluxObject {
   readonly inventory: readonly InventoryEntry[];
   /** ConfigMaps and Secrets of postBuild.substituteFrom, as `Kind/name`. */
   readonly inputs: readonly string[];
+  /** Kustomizations of spec.dependsOn. */
+  readonly dependencies: readonly ObjectRef[];
 }
 
 /** Reads a Kustomization. */
@@ -64,6 +66,11 @@ export function readKustomization(object: KubernetesObject): KustomizationObject
       return (id === undefined ? undefined : parseInventoryId(id)) ?? [];
     }),
     inputs: itemsOf(fieldsOf(spec['postBuild'])['substituteFrom']).map(inputOf),
+    dependencies: itemsOf(spec['dependsOn']).map((one) => ({
+      kind: 'Kustomization',
+      namespace: textOf(fieldsOf(one)['namespace']) ?? namespace,
+      name: textOf(fieldsOf(one)['name']) ?? '',
+    })),
   };
 }
 

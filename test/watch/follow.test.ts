@@ -160,14 +160,26 @@ test('at the deadline the last known reason is told', async () => {
   kubernetes.put(ociRepository(ours));
   kubernetes.put(
     kustomization(`staging@${former}`, {
+      spec: { dependsOn: [{ name: 'db' }] },
       status: {
         conditions: conditions(['Ready', 'False', 'DependencyNotReady', "dependency 'flux-system/db' is not ready"]),
       },
     }),
   );
+  kubernetes.put(
+    kustomization(undefined, {
+      name: 'db',
+      spec: { sourceRef: { kind: 'OCIRepository', name: 'db' } },
+      status: { conditions: conditions(['Ready', 'False', 'BuildFailed', 'boom']) },
+    }),
+  );
   const clock = fastClock(50);
   const { verdict } = await verdictOf(follow([podinfo], { clock, deadline: clock.now() + 10_000 }));
-  expect(verdict).toMatchObject({ verdict: 'timed-out', reason: 'DependencyNotReady' });
+  expect(verdict).toMatchObject({
+    verdict: 'timed-out',
+    reason: 'DependencyNotReady',
+    message: expect.stringContaining('(Kustomization flux-system/db: BuildFailed: boom)'),
+  });
 });
 
 test('an abort ends it with its reason, and nothing is left open', async () => {
