@@ -1,4 +1,4 @@
-import { ancestors } from './state.ts';
+import { ancestors } from './lookup.ts';
 import type { DeployToken, Group, Project, Row, State, Token, User } from './state.ts';
 
 /** Who asks. */

@@ -4,7 +4,7 @@ import { request as httpsRequest } from 'node:https';
 import { identifyJob } from './access.ts';
 import { accessOf } from './agents.ts';
 import type { AccessEntry } from './agents.ts';
-import { ancestors } from './state.ts';
+import { ancestors } from './lookup.ts';
 import type { Agent, Row, State } from './state.ts';
 
 /** The Kubernetes API proxy of the agent server (gitlab-agent: internal/module/kubernetes_api/server/proxy.go). */

@@ -3,7 +3,7 @@ import { allowedAgents } from './agents.ts';
 import { basicProjectEntity, userEntity } from './entities.ts';
 import { enter, identityOf, notFound, page, unauthorized } from './request.ts';
 import type { Api } from './request.ts';
-import { ancestors } from './state.ts';
+import { ancestors } from './lookup.ts';
 import type { Agent } from './state.ts';
 
 /** Agents of a project, and what a job may use. */

@@ -10,7 +10,8 @@ interface ArtifactSettings {
 }
 
 function settingsOf(part: JobPart): ArtifactSettings {
-  return (part.spec.data['artifacts'] ?? {}) as ArtifactSettings;
+  const settings: ArtifactSettings = part.spec.data['artifacts'] ?? {};
+  return settings;
 }
 
 /** Copies what `artifacts:` names out of the checkout, where the outcome asks for it, and reads dotenv reports. */

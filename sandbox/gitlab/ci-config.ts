@@ -28,6 +28,7 @@ const reserved = new Set([
   'after_script',
   'spec',
 ]);
+const ansi = new RegExp(`${String.fromCodePoint(27)}\\[[0-9;]*m`, 'g');
 const probe = 'sandbox-workflow-probe';
 
 /** Command line that starts gitlab-ci-local, and its environment (which jobs inherit). */
@@ -279,7 +280,7 @@ async function list(
 function reason(output: string): string {
   const lines = output
     .split('\n')
-    .map((line) => line.replaceAll(/\u001B\[[0-9;]*m/g, '').trim())
+    .map((line) => line.replaceAll(ansi, '').trim())
     .filter(
       (line) =>
         line !== '' &&

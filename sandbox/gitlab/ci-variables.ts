@@ -1,4 +1,4 @@
-import { ancestors } from './state.ts';
+import { ancestors } from './lookup.ts';
 import type { Pipeline, Project, Row, State } from './state.ts';
 import { resolveCommit, commitOf, zeros } from './repositories.ts';
 import { protection } from './access.ts';

@@ -1,14 +1,15 @@
 import type { Hono } from 'hono';
-import { mayChange, protection } from './access.ts';
-import { commitEntity } from './entities.ts';
-import { basicPipelineEntity, mergeRequestEntity } from './entities.ts';
+import { mayChange } from './access.ts';
+import { basicPipelineEntity, commitEntity } from './entities.ts';
+import { mergeRequestEntity } from './merge-request-entity.ts';
+import { commitActions } from './commit-actions.ts';
+import { diffs } from './diffs.ts';
 import { mergeStatus } from './merge.ts';
 import { afterPush } from './pushes.ts';
 import {
   branches,
   branchesWith,
   commitOf,
-  fileAt,
   git,
   GitFailure,
   log,
@@ -19,22 +20,9 @@ import {
   writeCommit,
   zeros,
 } from './repositories.ts';
-import {
-  ApiError,
-  badParameter,
-  badRequest,
-  enter,
-  flag,
-  notFound,
-  page,
-  parameters,
-  required,
-  text,
-} from './request.ts';
+import { ApiError, enter, flag, notFound, page, parameters, required, text } from './request.ts';
 import type { Api } from './request.ts';
-import type { Project, User } from './state.ts';
-
-type Values = Readonly<Record<string, unknown>>;
+import type { Project } from './state.ts';
 
 /** `/projects/:id/repository/commits`. */
 export function commitRoutes(app: Hono, api: Api): void {
@@ -195,7 +183,7 @@ export function commitRoutes(app: Hono, api: Api): void {
         author: signature(user),
       });
       await moveRef(state, project, `refs/heads/${branch}`, made, head);
-      void engine.track(
+      engine.background(
         afterPush(state, engine, {
           project,
           user,
@@ -226,138 +214,4 @@ export async function commitsOfRequest(api: Api, request: Project['mergeRequests
   const base = request.state === 'merged' ? request.baseSha : target;
   if (request.sha === zeros) return [];
   return log(api.state, project, [request.sha, ...(base === zeros ? [] : [`^${base}`]), '--']);
-}
-
-/** Differences as the API shows them. */
-export async function diffs(api: Api, project: Project, args: readonly string[]) {
-  const raw = await git(api.state, project.repository, [
-    'diff-tree',
-    '-r',
-    '-M',
-    '--no-commit-id',
-    '--raw',
-    '--abbrev=40',
-    '-z',
-    '--root',
-    '--first-parent',
-    ...args.slice(0, 1).map((each) => each.replace(/\^!$/, '')),
-    ...args.slice(1, -1),
-  ]).catch(() => '');
-  const fields = raw.split('\0');
-  const found = [];
-  for (let index = 0; index + 1 < fields.length;) {
-    const head = (fields[index] ?? '').replace(/^:/, '').split(' ');
-    const [aMode = '', bMode = '', , , kind = ''] = head;
-    const renamed = kind.startsWith('R') || kind.startsWith('C');
-    const oldPath = fields[index + 1] ?? '';
-    const newPath = renamed ? (fields[index + 2] ?? '') : oldPath;
-    index += renamed ? 3 : 2;
-    if (kind === '') continue;
-    const sha = args[0]?.replace(/\^!$/, '') ?? '';
-    const patch = await git(api.state, project.repository, [
-      'show',
-      '--format=',
-      '--first-parent',
-      sha,
-      '--',
-      newPath,
-    ]).catch(() => '');
-    found.push({
-      diff: patch.slice(Math.max(0, patch.indexOf('@@'))),
-      collapsed: false,
-      too_large: false,
-      new_path: newPath,
-      old_path: oldPath,
-      a_mode: aMode,
-      b_mode: bMode,
-      new_file: kind === 'A',
-      renamed_file: renamed,
-      deleted_file: kind === 'D',
-      generated_file: false,
-    });
-  }
-  return found;
-}
-
-/** `POST …/commits`: several file actions in one commit. Answers its id. */
-export async function commitActions(api: Api, project: Project, user: User, values: Values): Promise<string> {
-  const { state, engine } = api;
-  const branch = required(values, 'branch');
-  const message = required(values, 'commit_message');
-  const actions = values['actions'];
-  if (!Array.isArray(actions)) throw badParameter('actions is missing');
-  const existing = await readRef(state, project, `refs/heads/${branch}`);
-  const startName = text(values, 'start_branch') ?? text(values, 'start_sha');
-  const start = startName === undefined ? existing : await resolveCommit(state, project, startName);
-  const empty = (await branches(state, project)).length === 0;
-  if (!start && !empty)
-    throw badRequest(
-      startName
-        ? `Cannot find start branch ${startName}`
-        : 'You can only create or edit files when you are on a branch',
-    );
-  if (existing && startName !== undefined && !flag(values, 'force'))
-    throw badRequest(`A branch called '${branch}' already exists. Switch to that branch in order to make changes`);
-  if (!mayChange(state, user, project, branch, 'push'))
-    throw badRequest(
-      protection(project, branch)
-        ? 'You are not allowed to push into this branch'
-        : 'You are not allowed to push into this branch',
-    );
-  const changes = new Map<string, { content: Uint8Array; executable: boolean } | null>();
-  for (const action of actions as Values[]) await applyAction(api, project, start, action, changes);
-  const author = { name: text(values, 'author_name') ?? user.name, email: text(values, 'author_email') ?? user.email };
-  const sha = await writeCommit(state, project, {
-    parents: start ? [start] : [],
-    changes,
-    message,
-    author,
-    committer: signature(user),
-  });
-  await moveRef(state, project, `refs/heads/${branch}`, sha, existing ?? zeros);
-  void engine.track(
-    afterPush(state, engine, {
-      project,
-      user,
-      updates: [{ ref: `refs/heads/${branch}`, before: existing ?? zeros, after: sha }],
-      pipelines: true,
-    }),
-  );
-  return sha;
-}
-
-async function applyAction(
-  api: Api,
-  project: Project,
-  start: string | null,
-  action: Values,
-  changes: Map<string, { content: Uint8Array; executable: boolean } | null>,
-): Promise<void> {
-  const { state } = api;
-  const kind = required(action, 'action');
-  const path = required(action, 'file_path');
-  if (path.split('/').includes('..') || path.startsWith('/')) throw badRequest('file_path should be a valid file path');
-  const source = text(action, 'previous_path') ?? path;
-  const now = async (name: string) =>
-    changes.has(name) ? (changes.get(name)?.content ?? null) : start ? await fileAt(state, project, start, name) : null;
-  const present = await now(kind === 'move' ? source : path);
-  if (kind === 'create' && present) throw badRequest('A file with this name already exists');
-  if (kind !== 'create' && !present) throw badRequest("A file with this name doesn't exist");
-  const guard = text(action, 'last_commit_id');
-  if (guard !== undefined && start) {
-    const last = (await git(state, project.repository, ['log', '-1', '--format=%H', start, '--', source])).trim();
-    if (last !== guard)
-      throw badRequest('You are attempting to update a file that has changed since you started editing it.');
-  }
-  const given = text(action, 'content');
-  const content =
-    given === undefined ? present : Buffer.from(given, text(action, 'encoding') === 'base64' ? 'base64' : 'utf8');
-  const executable = flag(action, 'execute_filemode') ?? false;
-  if (kind === 'delete') changes.set(path, null);
-  else if (kind === 'move') {
-    changes.set(source, null);
-    changes.set(path, { content: content ?? new Uint8Array(), executable });
-  } else if (['create', 'update', 'chmod'].includes(kind))
-    changes.set(path, { content: content ?? new Uint8Array(), executable });
-  else throw badParameter('actions[0][action] does not have a valid value');
 }

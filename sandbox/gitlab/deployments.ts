@@ -1,5 +1,6 @@
 import type { Hono } from 'hono';
-import { deploymentEntity, environmentEntity, mergeRequestEntity } from './entities.ts';
+import { deploymentEntity, environmentEntity } from './entities.ts';
+import { mergeRequestEntity } from './merge-request-entity.ts';
 import { addDeployment, ensureEnvironment, setDeploymentStatus } from './environments.ts';
 import { mergeStatus } from './merge.ts';
 import { resolveCommit } from './repositories.ts';

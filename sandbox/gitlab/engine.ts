@@ -3,6 +3,7 @@ import { environmentSettings, addJob, announceJob, createPipeline, recalculate }
 import type { Made, PipelineRequest } from './pipelines.ts';
 import { pipelineVariables, settingsVariables } from './ci-variables.ts';
 import { isOutdated, moveDeployment } from './environments.ts';
+import { producersOf, requeueSkipped } from './job-order.ts';
 import { runJob } from './run-job.ts';
 import type { JobEnd } from './run-job.ts';
 import type { Pipeline, Row, State, User } from './state.ts';
@@ -22,6 +23,8 @@ export interface Engine {
   retryPipeline(pipeline: Pipeline, user: User): void;
   /** Adds work that pipelines may come from, for `idle`. */
   track<T>(work: Promise<T>): Promise<T>;
+  /** As `track`, for work that nobody waits for: failures are logged. */
+  background(work: Promise<unknown>): void;
   idle(): Promise<void>;
   stop(): Promise<void>;
   /** Called when a pipeline has ended. */
@@ -54,14 +57,14 @@ export function createEngine(state: State): Engine {
     waiters.clear();
   };
 
-  const track = <T>(work: Promise<T>): Promise<T> => {
+  const track = async <T>(work: Promise<T>): Promise<T> => {
     works.add(work);
-    const done = () => {
+    try {
+      return await work;
+    } finally {
       works.delete(work);
       wake();
-    };
-    work.then(done, done);
-    return work;
+    }
   };
 
   const move = (row: Row, status: string, reason: string | null = null) => {
@@ -244,12 +247,7 @@ export function createEngine(state: State): Engine {
       const part = row.job;
       if (!part) throw new Error('only jobs can be retried');
       row.retried = true;
-      const known = { ...(part.environment ? { CI_ENVIRONMENT_NAME: part.environment } : {}) };
-      const copy = addJob(state, row.pipeline, part.spec, row.stageIndex, known, user);
-      if (copy.job) {
-        copy.job.resourceGroup = part.resourceGroup;
-        copy.job.variables = part.variables;
-      }
+      const copy = addJob(state, row.pipeline, part.spec, row.stageIndex, { like: part, user });
       requeueSkipped(copy, (each) => (each.status = 'created'));
       enqueue(copy);
       process(row.pipeline);
@@ -266,6 +264,11 @@ export function createEngine(state: State): Engine {
       }
     },
     track,
+    background(work) {
+      track(work).catch((error: unknown) =>
+        state.log(error instanceof Error ? (error.stack ?? error.message) : String(error)),
+      );
+    },
     async idle() {
       await new Promise<void>((resolve) => {
         waiters.add(resolve);
@@ -281,25 +284,4 @@ export function createEngine(state: State): Engine {
       endListeners.add(listener);
     },
   };
-}
-
-/** Jobs behind a retried or played one that had been skipped wait again. */
-function requeueSkipped(row: Row, reset: (row: Row) => void): void {
-  for (const other of row.pipeline.rows) {
-    if (other.retried || other.kind !== 'job' || other.status !== 'skipped') continue;
-    if (other.stageIndex > row.stageIndex || other.job?.spec.needs?.some((need) => need.job === row.name)) reset(other);
-  }
-}
-
-/** Jobs whose artifacts and dotenv reports a job gets. */
-function producersOf(row: Row): readonly Row[] {
-  const spec = row.job?.spec;
-  const latest = row.pipeline.rows.filter((each) => !each.retried && each.kind === 'job');
-  const { needs } = spec ?? {};
-  const dependencies = spec?.data['dependencies'];
-  const named = (other: Row, name: string) => other.name === name || other.job?.spec.baseName === name;
-  if (Array.isArray(dependencies))
-    return latest.filter((other) => dependencies.some((name) => named(other, String(name))));
-  if (needs) return latest.filter((other) => needs.some((need) => need.artifacts && named(other, need.job)));
-  return latest.filter((other) => other.stageIndex < row.stageIndex);
 }

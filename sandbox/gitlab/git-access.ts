@@ -8,7 +8,7 @@ import type { Identity } from './access.ts';
 import type { Engine } from './engine.ts';
 import { afterPush } from './pushes.ts';
 import { branches, gitEnvironment } from './repositories.ts';
-import { findProject } from './state.ts';
+import { findProject } from './lookup.ts';
 import type { Project, State } from './state.ts';
 
 /** Who may fetch and push over HTTP (docs.gitlab.com/topics/git/troubleshooting_git, lib/gitlab/git_access.rb). */
@@ -170,14 +170,14 @@ async function receive(
     // The answer does not wait for pipelines, as on GitLab.
     if (updates.length > 0) {
       const options = lines.filter((line) => line.startsWith('option ')).map((line) => line.slice(7));
-      void engine.track(
+      engine.background(
         afterPush(state, engine, {
           project,
           user: identity.user,
           updates,
           options,
           pipelines: identity.kind === 'user',
-        }).catch((error: unknown) => state.log(`after the push to ${project.path}: ${String(error)}`)),
+        }),
       );
     }
   } finally {

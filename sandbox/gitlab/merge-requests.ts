@@ -1,6 +1,7 @@
 import type { Hono } from 'hono';
 import { mayChange } from './access.ts';
-import { basicPipelineEntity, commitEntity, mergeRequestEntity, pipelineEntity } from './entities.ts';
+import { basicPipelineEntity, commitEntity, pipelineEntity } from './entities.ts';
+import { mergeRequestEntity } from './merge-request-entity.ts';
 import { announceRequest, createMergeRequest, mergeNow, mergeStatus } from './merge.ts';
 import type { MergeOptions } from './merge.ts';
 import { noteRoutes } from './notes.ts';
@@ -115,7 +116,7 @@ export function mergeRequestRoutes(app: Hono, api: Api): void {
       removeSourceBranch: flag(values, 'remove_source_branch') ?? project.removeSourceBranch,
       squash: flag(values, 'squash') ?? project.squash === 'default_on',
     });
-    void engine.track(requestPipeline(state, engine, request, user));
+    engine.background(requestPipeline(state, engine, request, user));
     return c.json(await detailed(request), 201);
   });
   app.put('/projects/:id/merge_requests/:iid', async (c) => {
@@ -224,7 +225,7 @@ async function mergeAndTell(api: Api, request: MergeRequest, user: User, options
     return null;
   });
   if (!updates) throw new ApiError(422, { message: 'Branch cannot be merged' });
-  void engine.track(afterPush(state, engine, { project: request.project, user, updates, pipelines: true }));
+  engine.background(afterPush(state, engine, { project: request.project, user, updates, pipelines: true }));
 }
 
 /** Merges what waits for its pipeline, once that has succeeded. */
@@ -236,7 +237,7 @@ export function autoMergeOnEnd(api: Api): void {
       request.autoMerge = null;
       if (pipeline.status === 'success') {
         const work = mergeAndTell(api, request, user, options).catch((error: unknown) => api.state.log(String(error)));
-        void api.engine.track(work);
+        api.engine.background(work);
       }
     }
   });

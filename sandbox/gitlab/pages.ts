@@ -7,7 +7,7 @@ import { jobPage, pipelinePage, pipelinesPage } from './page/pipeline.ts';
 import { commitPage, commitsPage, environmentsPage, projectsPage, registryPage } from './page/project.ts';
 import { commitOf, resolveCommit } from './repositories.ts';
 import type { Api } from './request.ts';
-import { findProject } from './state.ts';
+import { findProject } from './lookup.ts';
 import type { Project } from './state.ts';
 
 /** The pages for people: whoever looks sees everything, as on their own machine. */
@@ -19,7 +19,7 @@ export function pageRoutes(app: Hono, api: Api): void {
     const [path = '', rest] = decodeURIComponent(c.req.path.slice(1)).replace(/\/$/, '').split('/-/');
     const project = findProject(state, path);
     const page = project ? await projectPage(api, project, rest) : null;
-    return page ? c.html(await page, 200, security) : missing(c);
+    return page ? c.html(page, 200, security) : missing(c);
   });
 
   const missing = async (c: Context) =>

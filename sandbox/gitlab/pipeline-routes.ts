@@ -19,7 +19,7 @@ import {
   text,
 } from './request.ts';
 import type { Api } from './request.ts';
-import { findProject } from './state.ts';
+import { findProject } from './lookup.ts';
 import type { Pipeline, Project, User } from './state.ts';
 
 const sources = [
@@ -232,7 +232,7 @@ function variableList(value: unknown): readonly VariableFields[] {
   if (!Array.isArray(value)) return [];
   return value.flatMap((each: Record<string, unknown>) =>
     typeof each['key'] === 'string'
-      ? [{ key: each['key'], value: String(each['value'] ?? ''), file: each['variable_type'] === 'file' }]
+      ? [{ key: each['key'], value: text(each, 'value') ?? '', file: each['variable_type'] === 'file' }]
       : [],
   );
 }

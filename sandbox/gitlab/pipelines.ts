@@ -7,7 +7,7 @@ import { ensureEnvironment, openDeployment } from './environments.ts';
 import { protection } from './access.ts';
 import { fileAt, git, zeros } from './repositories.ts';
 import type { VariableFields } from './handle.ts';
-import type { JobSpec, MergeRequest, Pipeline, Project, Row, State, User } from './state.ts';
+import type { JobPart, JobSpec, MergeRequest, Pipeline, Project, Row, State, User } from './state.ts';
 
 /** What a pipeline is made for. */
 export interface PipelineRequest {
@@ -104,19 +104,19 @@ export async function createPipeline(state: State, request: PipelineRequest): Pr
   const pipeline = newPipeline(state, request);
   const predefined = await pipelineVariables(state, pipeline);
   const { protectedRef } = pipeline;
-  const known: Values = { ...predefined };
+  const settings: Values = {};
   for (const variable of [
     ...settingsVariables(state, request.project, { protectedRef, environment: null }),
     ...pipeline.variables,
   ]) {
-    if (!variable.file) known[variable.key] = variable.value;
+    if (!variable.file) settings[variable.key] = variable.value;
   }
   const evaluation = await evaluate(state, {
     project: request.project,
     sha: request.sha,
     changesBase: request.changesBase ?? null,
     mergeRequest: pipeline.mergeRequest !== null,
-    values: known,
+    values: { ...predefined, ...settings },
   });
   if (evaluation.outcome === 'nothing') return { pipeline: null, reason: evaluation.reason };
   if (evaluation.outcome === 'error') {
@@ -130,22 +130,22 @@ export async function createPipeline(state: State, request: PipelineRequest): Pr
   const specs = evaluation.jobs.toSorted(
     (a, b) => evaluation.stages.indexOf(a.stage) - evaluation.stages.indexOf(b.stage),
   );
-  for (const spec of specs) addJob(state, pipeline, spec, evaluation.stages.indexOf(spec.stage), known);
+  for (const spec of specs)
+    addJob(state, pipeline, spec, evaluation.stages.indexOf(spec.stage), { predefined, settings });
   await addPipeline(state, pipeline);
   announce(state, pipeline);
   return { pipeline };
 }
 
+/** What names of environments and resource groups are made of, or a job that is done again. */
+export type JobNames =
+  | { readonly predefined: Values; readonly settings: Values; readonly like?: undefined; readonly user?: undefined }
+  | { readonly like: JobPart; readonly user: User };
+
 /** Adds a job (again, for a retry) in state `created`. */
-export function addJob(
-  state: State,
-  pipeline: Pipeline,
-  spec: JobSpec,
-  stageIndex: number,
-  known: Values,
-  user?: User,
-): Row {
+export function addJob(state: State, pipeline: Pipeline, spec: JobSpec, stageIndex: number, names: JobNames): Row {
   const id = state.next('row');
+  const user = names.user ?? pipeline.user;
   const yaml: Values = {};
   for (const [key, value] of Object.entries({
     ...spec.globals,
@@ -153,11 +153,20 @@ export function addJob(
   })) {
     yaml[key] = String(typeof value === 'object' && value !== null && 'value' in value ? value.value : value);
   }
-  const own: Values = { ...known, CI_JOB_NAME: spec.name, CI_JOB_STAGE: spec.stage };
-  const lookup: Values = { ...own, ...yaml, ...spec.matrix };
+  const lookup: Values = names.like
+    ? {}
+    : {
+        ...names.predefined,
+        CI_JOB_NAME: spec.name,
+        CI_JOB_STAGE: spec.stage,
+        ...yaml,
+        ...spec.matrix,
+        ...names.settings,
+      };
   const deep = (text: string) => expand(expand(text, lookup), lookup);
   const settings = environmentSettings(spec);
-  const name = settings ? deep(settings.name) : null;
+  const group = spec.data['resource_group'];
+  const environmentName = names.like ? names.like.environment : settings && deep(settings.name);
   const row: Row = {
     id,
     kind: 'job',
@@ -165,7 +174,7 @@ export function addJob(
     name: spec.name,
     stage: spec.stage,
     stageIndex,
-    user: user ?? pipeline.user,
+    user,
     createdAt: state.time(),
     status: 'created',
     description: null,
@@ -179,17 +188,17 @@ export function addJob(
     failureReason: null,
     job: {
       spec,
-      token: jobToken(state, id, pipeline.project.id, (user ?? pipeline.user).id),
+      token: jobToken(state, id, pipeline.project.id, user.id),
       alive: false,
-      environment: name === '' ? null : name,
-      resourceGroup: typeof spec.data['resource_group'] === 'string' ? deep(spec.data['resource_group']) : null,
+      environment: environmentName === '' ? null : environmentName,
+      resourceGroup: names.like ? names.like.resourceGroup : typeof group === 'string' ? deep(group) : null,
       exitCode: null,
       log: () => '',
       raw: () => '',
       artifacts: null,
       dotenv: {},
       cancel: null,
-      variables: [],
+      variables: names.like?.variables ?? [],
     },
   };
   pipeline.rows.push(row);
@@ -197,7 +206,7 @@ export function addJob(
   if (row.job?.environment && settings) {
     const environment = ensureEnvironment(state, pipeline.project, row.job.environment, {
       tier: settings.deployment_tier,
-      externalUrl: settings.url === undefined ? undefined : deep(settings.url),
+      externalUrl: settings.url === undefined || names.like ? undefined : deep(settings.url),
     });
     if ((settings.action ?? 'start') === 'start') openDeployment(state, row, environment);
   }

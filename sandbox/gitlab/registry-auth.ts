@@ -4,7 +4,7 @@ import { accessLevel, hasScope, identify, jobMayReach } from './access.ts';
 import type { Identity } from './access.ts';
 import { basicCredentials } from './git-access.ts';
 import type { RegistryClaims } from './handle.ts';
-import { findProject } from './state.ts';
+import { findProject } from './lookup.ts';
 import type { Project, State } from './state.ts';
 
 /**

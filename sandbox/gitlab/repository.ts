@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Hono } from 'hono';
 import { mayChange, protection } from './access.ts';
-import { commitActions } from './commits.ts';
+import { commitActions } from './commit-actions.ts';
 import { commitEntity } from './entities.ts';
 import { afterPush } from './pushes.ts';
 import { branches, commitOf, fileAt, git, log, moveRef, readRef, resolveCommit, zeros } from './repositories.ts';
@@ -13,7 +13,7 @@ import type { Project, User } from './state.ts';
 export function repositoryRoutes(app: Hono, api: Api): void {
   const { state, engine } = api;
   const pushed = (project: Project, user: User, ref: string, before: string, after: string) =>
-    void engine.track(afterPush(state, engine, { project, user, updates: [{ ref, before, after }], pipelines: true }));
+    engine.background(afterPush(state, engine, { project, user, updates: [{ ref, before, after }], pipelines: true }));
 
   const branchEntity = async (
     project: Project,

@@ -2,7 +2,7 @@ import type { Context } from 'hono';
 import { accessLevel, canSee, hasScope, identify, identifyJob, jobMayReach } from './access.ts';
 import type { Identity } from './access.ts';
 import type { Engine } from './engine.ts';
-import { findProject } from './state.ts';
+import { findProject } from './lookup.ts';
 import type { Project, State, User } from './state.ts';
 
 /** What every resource of the API works with. */
@@ -53,11 +53,11 @@ export function identityOf(api: Api, c: Context, options: { readonly jobToken: b
 
 function refusal(reason: 'unknown' | 'revoked' | 'expired'): ApiError {
   if (reason === 'unknown') return unauthorized();
-  const text =
+  const explanation =
     reason === 'revoked'
       ? 'Token was revoked. You have to re-authorize from the user.'
       : 'Token is expired. You can either do re-authorization or token refresh.';
-  return new ApiError(401, { error: 'invalid_token', error_description: text });
+  return new ApiError(401, { error: 'invalid_token', error_description: explanation });
 }
 
 /** What an endpoint asks of its caller. */
@@ -119,8 +119,8 @@ export function enterAsUser(
 export async function parameters(c: Context): Promise<Readonly<Record<string, unknown>>> {
   const found: Record<string, unknown> = {};
   const put = (key: string, value: unknown) => {
-    const list = /^(\w+)\[\]$/.exec(key)?.[1];
-    if (list) found[list] = [...((found[list] as unknown[] | undefined) ?? []), value];
+    const array = /^(\w+)\[\]$/.exec(key)?.[1];
+    if (array) found[array] = [...((found[array] as unknown[] | undefined) ?? []), value];
     else found[key] = value;
   };
   for (const [key, values] of Object.entries(c.req.queries())) for (const value of values) put(key, value);
@@ -143,11 +143,7 @@ export async function parameters(c: Context): Promise<Readonly<Record<string, un
 export function text(values: Readonly<Record<string, unknown>>, name: string): string | undefined {
   const value = values[name];
   if (value === undefined || value === null) return undefined;
-  return typeof value === 'string'
-    ? value
-    : typeof value === 'object'
-      ? JSON.stringify(value)
-      : String(value as number | boolean);
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
 /** A text parameter that must be there. */
@@ -190,11 +186,8 @@ export function flag(values: Readonly<Record<string, unknown>>, name: string): b
 export function list(values: Readonly<Record<string, unknown>>, name: string): readonly string[] | undefined {
   const value = values[name];
   if (value === undefined || value === null) return undefined;
-  return Array.isArray(value)
-    ? value.map(String)
-    : String(value as string)
-        .split(',')
-        .filter((each) => each !== '');
+  if (Array.isArray(value)) return value.map(String);
+  return typeof value === 'string' ? value.split(',').filter((each) => each !== '') : [];
 }
 
 /** One page of the items, with GitLab's headers. */

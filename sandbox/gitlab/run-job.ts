@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { keepArtifacts, placeArtifacts } from './artifacts.ts';
 import { localRunner, unsetFlags, writeVariables } from './ci-config.ts';
 import { jobVariables } from './ci-variables.ts';
 import type { Values } from './ci-variables.ts';
 import { writeKubeconfig } from './agents.ts';
+import { canceledLine, logReader, signalScript } from './job-process.ts';
 import { git } from './repositories.ts';
 import type { VariableFields } from './handle.ts';
 import type { JobPart, Row, State } from './state.ts';
@@ -30,15 +30,16 @@ export interface JobInput {
   readonly producers: readonly Row[];
 }
 
+const ansi = new RegExp(`${String.fromCodePoint(27)}\\[[0-9;]*m`, 'g');
 const graceMs = 10_000;
 
 /** Seconds of `1h 30m` and the like; GitLab's default is an hour. */
 export function timeoutSeconds(text: unknown): number {
   if (typeof text === 'number') return text;
+  if (typeof text !== 'string') return 3600;
   const units: Record<string, number> = { d: 86_400, h: 3600, m: 60, s: 1 };
   let sum = 0;
-  for (const [, count, unit] of String(text ?? '').matchAll(/(\d+)\s*([dhms])/g))
-    sum += Number(count) * (units[unit ?? 's'] ?? 1);
+  for (const [, count, unit] of text.matchAll(/(\d+)\s*([dhms])/g)) sum += Number(count) * (units[unit ?? 's'] ?? 1);
   return sum > 0 ? sum : 3600;
 }
 
@@ -218,11 +219,6 @@ function jobFile(part: JobPart, folder: string): Readonly<Record<string, unknown
   return { stages: [spec.stage], variables: spec.globals, [spec.name]: data };
 }
 
-/** First line of an after_script: GitLab says there whether the job was canceled. */
-function canceledLine(folder: string): string {
-  return `if [ -e '${join(folder, 'canceled')}' ]; then export CI_JOB_STATUS=canceled; fi`;
-}
-
 async function execute(
   state: State,
   row: Row,
@@ -280,60 +276,11 @@ async function execute(
     child.on('close', (exit) => resolve(exit));
   });
   for (const timer of timers) clearTimeout(timer);
-  const told = /\b(?:FAIL|WARN) (\d+)\s*$/m.exec(errors.replaceAll(/\u001B\[[0-9;]*m/g, ''))?.[1];
+  const told = /\b(?:FAIL|WARN) (\d+)\s*$/m.exec(errors.replaceAll(ansi, ''))?.[1];
   const exitCode = told === undefined ? code : Number(told);
   if (ended === 'canceled') return { status: 'canceled', exitCode, failureReason: null };
   if (ended === 'timeout') return { status: 'failed', exitCode, failureReason: 'job_execution_timeout' };
   if (exitCode === 0) return { status: 'success', exitCode, failureReason: null };
   if (told === undefined) state.log(`job ${row.id} could not be run: ${errors.slice(-2000)}`);
   return { status: 'failed', exitCode, failureReason: told === undefined ? 'runner_system_failure' : 'script_failure' };
-}
-
-/** Signals what the script started: every process of the group below the shell that reads the script. */
-async function signalScript(leader: number | undefined, signal: NodeJS.Signals): Promise<void> {
-  if (leader === undefined) return;
-  const parents = new Map<number, number>();
-  for (const name of await readdir('/proc')) {
-    if (!/^\d+$/.test(name)) continue;
-    const stat = await readFile(`/proc/${name}/stat`, 'utf8').catch(() => '');
-    const [, parent, group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    if (Number(group) === leader) parents.set(Number(name), Number(parent));
-  }
-  for (const [pid, parent] of parents) {
-    if (pid === leader || parent === leader) continue;
-    try {
-      process.kill(pid, signal);
-    } catch {
-      continue;
-    }
-  }
-}
-
-/** Follows the job's log; credentials are `[MASKED]` in what is shown. */
-function logReader(folder: string, masked: readonly string[], row: Row) {
-  const secrets = [...new Set(masked)].filter((value) => value.length >= 4).toSorted((a, b) => b.length - a.length);
-  const head = `Running with gitlab-runner (shell executor)\nJob ${row.id}: ${row.name}\n`;
-  const own = canceledLine(folder);
-  const raw = () => {
-    const output = join(folder, 'state', 'output');
-    const name = existsSync(output) ? readdirSync(output)[0] : undefined;
-    if (name === undefined) return head;
-    const lines = readFileSync(join(output, name), 'utf8').split('\n');
-    return head + lines.filter((line) => !line.includes(own.slice(0, 40))).join('\n');
-  };
-  const mask = (text: string) => secrets.reduce((shown, secret) => shown.replaceAll(secret, '[MASKED]'), text);
-  return {
-    raw,
-    shown: () => mask(raw()),
-    close(end: JobEnd) {
-      const last =
-        end.status === 'success'
-          ? 'Job succeeded'
-          : end.status === 'canceled'
-            ? 'Job canceled'
-            : `ERROR: Job failed: exit status ${end.exitCode ?? 1}`;
-      const text = `${raw()}${last}\n`;
-      return { raw: text, shown: mask(text) };
-    },
-  };
 }

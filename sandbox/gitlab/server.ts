@@ -26,7 +26,7 @@ import {
   readFolder,
 } from './setup.ts';
 import { initTemplate } from './repositories.ts';
-import { getProject } from './state.ts';
+import { getProject } from './lookup.ts';
 import type { State } from './state.ts';
 import { addUser, createSigner, newSecret } from './tokens.ts';
 import { autoMergeOnEnd } from './merge-requests.ts';

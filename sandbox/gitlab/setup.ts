@@ -6,7 +6,7 @@ import type { Engine } from './engine.ts';
 import type { AccessLevel, GitLabServer, ProjectHandle, VariableFields } from './handle.ts';
 import { initRepository, moveRef, readRef, writeCommit, zeros } from './repositories.ts';
 import type { Changes } from './repositories.ts';
-import { getProject } from './state.ts';
+import { getProject } from './lookup.ts';
 import type { Group, Project, State, User } from './state.ts';
 
 /** What a person does on GitLab's pages before anything runs. */

@@ -205,7 +205,7 @@ function newRow(state: State, pipeline: Pipeline, name: string, user: User): Row
 /** Validation: a hash of field → messages. Code points are counted, as Ruby does. */
 function checkFields(pipeline: Pipeline, name: string, values: Readonly<Record<string, unknown>>): Partial<Row> {
   const faults: Record<string, string[]> = {};
-  const long = (value: string | undefined) => value !== undefined && [...value].length > 255;
+  const long = (value: string | undefined) => value !== undefined && Array.from(value).length > 255;
   const tooLong = 'is too long (maximum is 255 characters)';
   const url = text(values, 'target_url');
   const description = text(values, 'description');

@@ -201,7 +201,7 @@ export function tokenRoutes(app: Hono, api: Api): void {
         scopes,
         expiresAt: text(values, 'expires_at') ?? null,
         project: kind === 'project' ? (resource as Project) : null,
-        group: kind === 'group' ? (resource as Group) : null,
+        group: kind === 'group' ? resource : null,
         revoked: false,
       };
       state.deployTokens.push(token);
