@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import type { IncomingHttpHeaders, Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { readFile } from 'node:fs/promises';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { parse } from 'yaml';
 import { startWorld } from './gitlab-fixture.ts';
 import type { World } from './gitlab-fixture.ts';
@@ -17,6 +17,8 @@ interface Kubeconfig {
   readonly users: readonly { readonly name: string; readonly user: { readonly token: string } }[];
   readonly clusters: readonly { readonly cluster: { readonly server: string } }[];
 }
+
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 60_000 });
 
 let world: World;
 let cluster: Server;

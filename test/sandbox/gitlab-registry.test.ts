@@ -1,7 +1,9 @@
 import { createPublicKey, createVerify } from 'node:crypto';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { startWorld } from './gitlab-fixture.ts';
 import type { World } from './gitlab-fixture.ts';
+
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 60_000 });
 
 let world: World;
 

@@ -1,23 +1,26 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { startWorld } from './gitlab-fixture.ts';
 import type { Call, World } from './gitlab-fixture.ts';
 
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 60_000 });
+
 let world: World;
 let owner: Call;
+let projectId: number;
 let bot: { readonly token: string; readonly id: number; readonly username: string };
 const url = '/projects/shop%2Fdelivery';
 
 beforeAll(async () => {
   world = await startWorld();
-  const project = world.gitlab.createProject('shop/delivery');
+  projectId = world.gitlab.createProject('shop/delivery').id;
   await world.gitlab.seed('shop/delivery', new Map([['a', 'a']]), 'first');
   owner = world.as(world.gitlab.createUser('owner', { memberships: { shop: 50 } }).token);
   bot = world.gitlab.createToken('shop/delivery', { name: 'sluice', scopes: ['api'], accessLevel: 40 });
-  expect(bot.username).toMatch(new RegExp(`^project_${project.id}_bot_[0-9a-f]+$`));
 });
 afterAll(async () => world.close());
 
 test('the bot knows itself; id and path name the same project', async () => {
+  expect(bot.username).toMatch(new RegExp(`^project_${projectId}_bot_[0-9a-f]+$`));
   expect((await world.as(bot.token)('GET', '/user')).body).toMatchObject({ username: bot.username, bot: true });
   expect((await world.as(bot.token)('GET', '/personal_access_tokens/self')).body).toMatchObject({
     name: 'sluice',
