@@ -29,6 +29,44 @@ const INSTALL: Readonly<Record<string, string>> = {
   kustomize: 'Install kustomize 5.8.1 from https://kubectl.docs.kubernetes.io/installation/kustomize/.',
 };
 
+/** Longest delay that a timer can have. */
+const LONGEST_MS = 2 ** 31 - 1;
+/** After this time a group that was asked to end is killed. */
+const PATIENCE_MS = 3_000;
+
+/** Process groups that run: none outlives this process. */
+const running = new Set<number>();
+let watching = false;
+
+function watch(group: number): void {
+  running.add(group);
+  if (watching) return;
+  watching = true;
+  process.on('exit', () => {
+    for (const each of running) signalGroup(each, 'SIGKILL');
+  });
+}
+
+/**
+ * Ends a child with all that it started. git leaves its transport helper waiting for the server, which holds the
+ * pipes open for as long: so the group is signalled, not the child alone.
+ */
+function endGroup(group: number | undefined): void {
+  if (group === undefined || !running.has(group)) return;
+  signalGroup(group, 'SIGTERM');
+  setTimeout(() => {
+    if (running.has(group)) signalGroup(group, 'SIGKILL');
+  }, PATIENCE_MS).unref();
+}
+
+function signalGroup(group: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-group, signal);
+  } catch {
+    // The group has ended in the meantime.
+  }
+}
+
 /**
  * Child processes by execa: no shell, an allowlisted environment, and errors that never carry arguments
  * (execa's own messages do: its `message`, `command` and `shortMessage` are dropped).
@@ -49,23 +87,38 @@ export function runProcesses(env: Readonly<Record<string, string | undefined>>):
       env: { ...inherited, LC_ALL: 'C', ...options.env },
       extendEnv: false,
       ...(options.input === undefined ? (buffer ? { stdin: 'ignore' as const } : {}) : { input: options.input }),
-      ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),
-      ...(options.timeoutMs === undefined ? {} : { timeout: options.timeoutMs }),
+      detached: true,
       encoding: 'buffer',
       stripFinalNewline: false,
       reject: false,
       buffer: { stdout: buffer, stderr: true },
       maxBuffer: 1024 ** 3,
     });
+    const group = child.pid;
+    if (group !== undefined) watch(group);
+    const stop = () => endGroup(group);
+    let late = false;
+    const timer = setTimeout(
+      () => {
+        late = true;
+        stop();
+      },
+      Math.min(options.timeoutMs ?? LONGEST_MS, LONGEST_MS),
+    );
+    timer.unref();
+    options.signal?.addEventListener('abort', stop, { once: true });
     const settled = async (): Promise<RunResult> => {
       const result = await child;
+      clearTimeout(timer);
+      options.signal?.removeEventListener('abort', stop);
+      if (group !== undefined) running.delete(group);
       if (options.signal?.aborted) throw options.signal.reason;
       const stderr = Buffer.from(result.stderr ?? []).toString();
       const stdout: Uint8Array = buffer ? (result.stdout ?? new Uint8Array()) : new Uint8Array();
       if (result.code === 'ENOENT' && result.exitCode === undefined) {
         throw new Fault('tool_missing', `${command} is not installed (not on the PATH)`, { hint: INSTALL[command] });
       }
-      if (result.timedOut)
+      if (late)
         throw new ProcessFailure(command, null, `no answer within ${options.timeoutMs} ms. ${stderr}`, text(stdout));
       if (result.exitCode === undefined || !(options.accept ?? [0]).includes(result.exitCode)) {
         throw new ProcessFailure(command, result.exitCode ?? null, stderr, text(stdout));
@@ -79,7 +132,7 @@ export function runProcesses(env: Readonly<Record<string, string | undefined>>):
         },
       };
     };
-    return { child, settled };
+    return { child, settled, stop };
   }
 
   return {
@@ -87,11 +140,11 @@ export function runProcesses(env: Readonly<Record<string, string | undefined>>):
       return launch(command, args, options, true).settled();
     },
     start(command, args, options = {}) {
-      const { child, settled } = launch(command, args, options, false);
+      const { child, settled, stop } = launch(command, args, options, false);
       const done = settled();
       done.catch(() => {});
       if (!child.stdin || !child.stdout) throw new Error(`${command} was started without pipes`);
-      return { stdin: child.stdin, stdout: child.stdout, done, kill: () => void child.kill() };
+      return { stdin: child.stdin, stdout: child.stdout, done, kill: stop };
     },
   };
 }

@@ -1,0 +1,45 @@
+import { expect, test } from 'vitest';
+import { runProcesses } from '../../src/systems/process-run.ts';
+
+const processes = runProcesses({ PATH: process.env['PATH'], SECRET: 'hidden', SSL_CERT_FILE: '/ca.pem' });
+/** A shell whose child holds the pipes open for a minute. */
+const LINGERING = ['-c', 'sleep 60 & echo $!; wait'];
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+test('an abort ends the child with all that it started', async () => {
+  const abort = new AbortController();
+  const child = processes.start('sh', LINGERING, { signal: abort.signal });
+  const [line] = (await child.stdout[Symbol.asyncIterator]().next()).value.toString().split('\n');
+  expect(isAlive(Number(line))).toBe(true);
+  abort.abort(new Error('stop'));
+  await expect(child.done).rejects.toThrow('stop');
+  while (isAlive(Number(line))) await new Promise((resolve) => setTimeout(resolve, 10));
+});
+
+test('a time-out does so too, and says how long it waited', async () => {
+  await expect(processes.run('sh', LINGERING, { timeoutMs: 100 })).rejects.toThrow('no answer within 100 ms');
+});
+
+test('the environment is the allowlist and what is asked for', async () => {
+  const { text } = await processes.run('env', [], { env: { ASKED: 'x' } });
+  expect(text).toContain('ASKED=x\n');
+  expect(text).toContain('GIT_SSL_CAINFO=/ca.pem\n');
+  expect(text).not.toContain('hidden');
+});
+
+test('a failure names the command and its words, never its arguments', async () => {
+  const failure: unknown = await processes
+    .run('sh', ['-c', 'echo why >&2; exit 3', 'secret-argument'])
+    .catch((error: unknown) => error);
+  expect(String(failure)).toContain('sh ended with exit code 3: why');
+  expect(String(failure)).not.toContain('secret-argument');
+  await expect(processes.run('no-such-program', [])).rejects.toMatchObject({ code: 'tool_missing' });
+});
