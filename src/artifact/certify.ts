@@ -25,10 +25,10 @@ export interface Certified {
  */
 export async function certify(run: Run, item: Ready, entry: LedgerEntry | undefined): Promise<Certified> {
   if (run.override === null) await refuseDroppedRoots(run, item, entry);
-  const said = item.selection.notes.length > 0 ? [`${wideText(item)} (${item.selection.notes.join('; ')})`] : [];
+  const said = item.selection.by === 'wide' ? [`${wideText(item)} (${item.selection.notes.join('; ')})`] : [];
   const first = await proofOf(run, item);
   if (first.proven) {
-    const more = foundByBuild(run, item, first.rendered);
+    const more = item.selection.by === 'folder' ? [] : foundByBuild(run, item, first.rendered);
     if (more.length === 0) return { selection: item.selection, contentDigest: item.contentDigest, said };
     const wide = await widen(run, item, more);
     return { ...wide, said: [`${wideText(item)} (the build names ${more.join(', ')})`] };
@@ -40,7 +40,7 @@ export async function certify(run: Run, item: Ready, entry: LedgerEntry | undefi
       said: [...said, `not proven: ${first.why}`],
     };
   }
-  if (item.selection.by !== 'reached') throw incomplete(item, first);
+  if (item.selection.by === 'wide') throw incomplete(item, first);
   const wide = await widen(run, item, []);
   const second = await proofOf(run, wide);
   if (!second.proven) throw incomplete(item, second);
@@ -51,7 +51,10 @@ async function proofOf(run: Run, item: Ready): Promise<Proof> {
   const { files, kustomize, snapshot, signal } = run;
   await using part = await materialize({ files, kustomize, snapshot, entries: item.selection.entries, signal });
   try {
-    return await prove(part, await run.full(), item.selection.builds, item.artifact.roots.length);
+    const roots = item.artifact.roots.length;
+    // With `files: folder` children elsewhere are the user's own affair.
+    const builds = item.selection.by === 'folder' ? item.selection.builds.slice(0, roots) : item.selection.builds;
+    return await prove(part, await run.full(), builds, roots);
   } catch (error) {
     if (!(error instanceof Fault) || error.code !== 'build_refused') throw error;
     if (isRemote(item, error.message)) return { proven: false, why: error.message, missing: [] };

@@ -8,7 +8,7 @@ export interface Selection {
   readonly entries: readonly Entry[];
   /** How it was chosen: `reached`, `folder` (as configured), or `wide`: folder and reached, since reach was not certain. */
   readonly by: 'reached' | 'folder' | 'wide';
-  /** Why it is wide. */
+  /** What `reach` did not understand. */
   readonly notes: readonly string[];
   /** Folders that Flux builds from it. */
   readonly builds: Reach['builds'];
@@ -46,8 +46,8 @@ export function selectFiles(input: SelectionInput): {
   const { roots, contents, sameSource, read } = input;
   const found = reach({ roots, tree, contents, ...(sameSource ? { sameSource } : {}), ...(read ? { read } : {}) });
   const notes = found.unclear.map((note) => `${note.file}: ${note.message}`);
-  const wide = input.files === 'reached' && (input.wide === true || notes.length > 0);
-  const paths = new Set(input.files === 'folder' ? [] : found.files);
+  const wide = input.wide === true || (input.files === 'reached' && notes.length > 0);
+  const paths = new Set(input.files === 'folder' && !wide ? [] : found.files);
   if (input.files === 'folder' || wide) for (const path of tree.below(folder)) paths.add(path);
   for (const path of ignoreFiles(paths, entries, input.contents)) paths.add(path);
 
@@ -57,8 +57,8 @@ export function selectFiles(input: SelectionInput): {
     needs: found.needs,
     selection: {
       entries: sortBytewise(chosen),
-      by: input.files === 'folder' ? 'folder' : wide ? 'wide' : 'reached',
-      notes: wide ? notes : [],
+      by: wide ? 'wide' : input.files,
+      notes,
       builds: found.builds,
     },
     barred,

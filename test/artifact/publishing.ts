@@ -1,8 +1,11 @@
 import { dirname } from 'node:path';
 import { tmpdir } from 'node:os';
+import { gunzipSync } from 'node:zlib';
+import { unpackTar } from 'modern-tar';
 import { binaryPath } from '../../scripts/binaries.mjs';
 import { startRegistry, type RegistryOptions, type RegistryServer } from '../../sandbox/registry/server.ts';
 import { publish, type Published, type PublishInput } from '../../src/artifact/publish.ts';
+import type { PublishedArtifact } from '../../src/artifact/published.ts';
 import { parseConfig } from '../../src/config/parse.ts';
 import { allPairs, ledgerRepository } from '../../src/config/pair.ts';
 import { systemClock } from '../../src/systems/clock-system.ts';
@@ -104,4 +107,24 @@ export function overlay(app: string, environment: string, tag = '1.0.0'): Record
     [`apps/${app}/base/deployment.yaml`]: `apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: ${app}}\nspec:\n  template:\n    spec: {containers: [{name: app, image: registry.example.com/${app}}]}\n`,
     [`apps/${app}/${environment}/kustomization.yaml`]: `resources: [../base]\nimages:\n- {name: registry.example.com/${app}, newTag: "${tag}"}\n`,
   };
+}
+
+/** The first artifact of a publication. */
+export function firstOf(published: Published): PublishedArtifact {
+  const [first] = published.publication.artifacts;
+  if (!first) throw new Error('nothing was published');
+  return first;
+}
+
+/** Files of the artifact under a tag: path → text. */
+export async function filesOf(world: Publishing, tag = 'staging', name = 'podinfo'): Promise<Record<string, string>> {
+  const manifest = world.registry.manifest(`shop/delivery/${name}`, tag);
+  const { layers } = JSON.parse(Buffer.from(manifest?.content ?? []).toString());
+  const layer = world.registry.blob(`shop/delivery/${name}`, layers[0].digest);
+  const entries = await unpackTar(gunzipSync(layer ?? new Uint8Array()));
+  return Object.fromEntries(
+    entries
+      .filter((entry) => entry.header.type === 'file')
+      .map((entry) => [entry.header.name, Buffer.from(entry.data ?? []).toString()]),
+  );
 }

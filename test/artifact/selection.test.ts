@@ -1,27 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { gunzipSync } from 'node:zlib';
-import { unpackTar } from 'modern-tar';
-import type { Published } from '../../src/artifact/publish.ts';
-import { config, overlay, publishing, type Publishing } from './publishing.ts';
-
-const only = (published: Published) => {
-  const [first] = published.publication.artifacts;
-  if (!first) throw new Error('nothing was published');
-  return first;
-};
-
-/** Files of the artifact under a tag: path → text. */
-async function filesOf(world: Publishing, tag = 'staging', name = 'podinfo'): Promise<Record<string, string>> {
-  const manifest = world.registry.manifest(`shop/delivery/${name}`, tag);
-  const { layers } = JSON.parse(Buffer.from(manifest?.content ?? []).toString());
-  const layer = world.registry.blob(`shop/delivery/${name}`, layers[0].digest);
-  const entries = await unpackTar(gunzipSync(layer ?? new Uint8Array()));
-  return Object.fromEntries(
-    entries
-      .filter((entry) => entry.header.type === 'file')
-      .map((entry) => [entry.header.name, Buffer.from(entry.data ?? []).toString()]),
-  );
-}
+import { config, filesOf, firstOf as only, overlay, publishing } from './publishing.ts';
 
 const root = 'apps/podinfo/staging';
 const map = (name: string) => `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\n`;
@@ -183,6 +161,28 @@ describe('files: folder', () => {
     ]);
   });
 
+  test('what the roots need from elsewhere is taken too, and that is said', async () => {
+    await using world = await publishing();
+    const sha = await world.commit({
+      [`${root}/kustomization.yaml`]: 'resources: [../../../shared/a.yaml]\n',
+      'apps/podinfo/notes.txt': 'x',
+      'shared/a.yaml': map('a'),
+      'shared/b.yaml': map('b'),
+    });
+    const published = only(await world.publish(sha, { config: folderConfig }));
+    expect(published).toMatchObject({
+      outcome: 'pushed',
+      reason: expect.stringContaining('taken with everything reached'),
+    });
+    expect(Object.keys(await filesOf(world))).toEqual([
+      'apps/podinfo/notes.txt',
+      `${root}/kustomization.yaml`,
+      'shared/a.yaml',
+    ]);
+    const again = only(await world.publish(await world.commit({ other: 'x' }), { config: folderConfig }));
+    expect(again).toMatchObject({ outcome: 'unchanged', digest: published.digest });
+  });
+
   test('a file that Flux would drop is missed by the build, and the hint says why', async () => {
     await using world = await publishing();
     const sha = await world.commit({
@@ -193,91 +193,5 @@ describe('files: folder', () => {
       outcome: 'refused',
       fault: { code: 'build_refused', hint: expect.stringContaining('.sourceignore') },
     });
-  });
-});
-
-describe('the tree comes from git', () => {
-  test('symlinks inside are followed, to files and folders', async () => {
-    await using world = await publishing();
-    await world.commit({
-      'shared/common/kustomization.yaml': 'resources: [a.yaml]\n',
-      'shared/common/a.yaml': map('a'),
-      'shared/one.yaml': map('one'),
-    });
-    await world.commit(
-      { [`${root}/common`]: '../../../shared/common', [`${root}/one.yaml`]: '../../../shared/one.yaml' },
-      { mode: '120000' },
-    );
-    const sha = await world.commit({ [`${root}/kustomization.yaml`]: 'resources: [common, one.yaml]\n' });
-    expect(only(await world.publish(sha))).toMatchObject({ outcome: 'pushed' });
-    expect(await filesOf(world)).toEqual({
-      [`${root}/common/a.yaml`]: map('a'),
-      [`${root}/common/kustomization.yaml`]: 'resources: [a.yaml]\n',
-      [`${root}/kustomization.yaml`]: 'resources: [common, one.yaml]\n',
-      [`${root}/one.yaml`]: map('one'),
-    });
-  });
-
-  test.each([
-    ['out of the repository', '../../../../../etc/passwd', 'leaves the repository'],
-    ['to an absolute path', '/etc/passwd', 'leaves the repository'],
-    ['to nothing', 'nowhere.yaml', 'not in the commit'],
-    ['to itself', 'link.yaml', 'itself'],
-  ])('a symlink %s is refused', async (_, target, words) => {
-    await using world = await publishing();
-    await world.commit({ [`${root}/kustomization.yaml`]: 'resources: [link.yaml]\n' });
-    const sha = await world.commit({ [`${root}/link.yaml`]: target }, { mode: '120000' });
-    expect(only(await world.publish(sha))).toMatchObject({
-      outcome: 'refused',
-      fault: { code: 'tree_refused', message: expect.stringContaining(words) },
-    });
-  });
-
-  test('a Git LFS pointer is refused', async () => {
-    await using world = await publishing();
-    const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${'0'.repeat(64)}\nsize 12\n`;
-    const sha = await world.commit({
-      [`${root}/kustomization.yaml`]: 'configMapGenerator: [{name: a, files: [a.bin]}]\n',
-      [`${root}/a.bin`]: pointer,
-    });
-    expect(only(await world.publish(sha))).toMatchObject({
-      outcome: 'refused',
-      reason: expect.stringContaining('Git LFS'),
-    });
-  });
-
-  test('names of every kind travel, executables stay so', async () => {
-    await using world = await publishing();
-    const names = [
-      '-n.yaml',
-      'a b.yaml',
-      'ä.yaml',
-      `${'x'.repeat(120)}.yaml`,
-      `${'d'.repeat(150)}/${'e'.repeat(150)}.yaml`,
-    ];
-    await world.commit(Object.fromEntries(names.map((name, index) => [`${root}/${name}`, map(`m${index}`)])));
-    const sha = await world.commit({ [`${root}/run.yaml`]: map('run') }, { mode: '100755' });
-    expect(only(await world.publish(sha))).toMatchObject({ outcome: 'pushed' });
-    expect(Object.keys(await filesOf(world)).sort()).toEqual(
-      [...names, 'run.yaml'].map((name) => `${root}/${name}`).sort(),
-    );
-  });
-
-  test.each([
-    ['files', { files: 1, bytes: 1e9 }],
-    ['bytes', { files: 100, bytes: 10 }],
-  ])('too many %s are refused with the way out', async (_, limits) => {
-    await using world = await publishing();
-    const sha = await world.commit(overlay('podinfo', 'staging'));
-    expect(only(await world.publish(sha, { limits }))).toMatchObject({
-      outcome: 'failed',
-      fault: { code: 'too_large', hint: expect.stringContaining('--max-') },
-    });
-  });
-
-  test('nothing of any app is a fault', async () => {
-    await using world = await publishing();
-    const sha = await world.commit({ README: 'x' });
-    await expect(world.publish(sha)).rejects.toMatchObject({ code: 'selection_empty', exit: 2 });
   });
 });

@@ -1,0 +1,91 @@
+import { describe, expect, test } from 'vitest';
+import { filesOf, firstOf as only, overlay, publishing } from './publishing.ts';
+
+const root = 'apps/podinfo/staging';
+const map = (name: string) => `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\n`;
+
+describe('the tree comes from git', () => {
+  test('symlinks inside are followed, to files and folders', async () => {
+    await using world = await publishing();
+    await world.commit({
+      'shared/common/kustomization.yaml': 'resources: [a.yaml]\n',
+      'shared/common/a.yaml': map('a'),
+      'shared/one.yaml': map('one'),
+    });
+    await world.commit(
+      { [`${root}/common`]: '../../../shared/common', [`${root}/one.yaml`]: '../../../shared/one.yaml' },
+      { mode: '120000' },
+    );
+    const sha = await world.commit({ [`${root}/kustomization.yaml`]: 'resources: [common, one.yaml]\n' });
+    expect(only(await world.publish(sha))).toMatchObject({ outcome: 'pushed' });
+    expect(await filesOf(world)).toEqual({
+      [`${root}/common/a.yaml`]: map('a'),
+      [`${root}/common/kustomization.yaml`]: 'resources: [a.yaml]\n',
+      [`${root}/kustomization.yaml`]: 'resources: [common, one.yaml]\n',
+      [`${root}/one.yaml`]: map('one'),
+    });
+  });
+
+  test.each([
+    ['out of the repository', '../../../../../etc/passwd', 'leaves the repository'],
+    ['to an absolute path', '/etc/passwd', 'leaves the repository'],
+    ['to nothing', 'nowhere.yaml', 'not in the commit'],
+    ['to itself', 'link.yaml', 'itself'],
+  ])('a symlink %s is refused', async (_, target, words) => {
+    await using world = await publishing();
+    await world.commit({ [`${root}/kustomization.yaml`]: 'resources: [link.yaml]\n' });
+    const sha = await world.commit({ [`${root}/link.yaml`]: target }, { mode: '120000' });
+    expect(only(await world.publish(sha))).toMatchObject({
+      outcome: 'refused',
+      fault: { code: 'tree_refused', message: expect.stringContaining(words) },
+    });
+  });
+
+  test('a Git LFS pointer is refused', async () => {
+    await using world = await publishing();
+    const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${'0'.repeat(64)}\nsize 12\n`;
+    const sha = await world.commit({
+      [`${root}/kustomization.yaml`]: 'configMapGenerator: [{name: a, files: [a.bin]}]\n',
+      [`${root}/a.bin`]: pointer,
+    });
+    expect(only(await world.publish(sha))).toMatchObject({
+      outcome: 'refused',
+      reason: expect.stringContaining('Git LFS'),
+    });
+  });
+
+  test('names of every kind travel, executables stay so', async () => {
+    await using world = await publishing();
+    const names = [
+      '-n.yaml',
+      'a b.yaml',
+      'ä.yaml',
+      `${'x'.repeat(120)}.yaml`,
+      `${'d'.repeat(150)}/${'e'.repeat(150)}.yaml`,
+    ];
+    await world.commit(Object.fromEntries(names.map((name, index) => [`${root}/${name}`, map(`m${index}`)])));
+    const sha = await world.commit({ [`${root}/run.yaml`]: map('run') }, { mode: '100755' });
+    expect(only(await world.publish(sha))).toMatchObject({ outcome: 'pushed' });
+    expect(Object.keys(await filesOf(world)).sort()).toEqual(
+      [...names, 'run.yaml'].map((name) => `${root}/${name}`).sort(),
+    );
+  });
+
+  test.each([
+    ['files', { files: 1, bytes: 1e9 }],
+    ['bytes', { files: 100, bytes: 10 }],
+  ])('too many %s are refused with the way out', async (_, limits) => {
+    await using world = await publishing();
+    const sha = await world.commit(overlay('podinfo', 'staging'));
+    expect(only(await world.publish(sha, { limits }))).toMatchObject({
+      outcome: 'failed',
+      fault: { code: 'too_large', hint: expect.stringContaining('--max-') },
+    });
+  });
+
+  test('nothing of any app is a fault', async () => {
+    await using world = await publishing();
+    const sha = await world.commit({ README: 'x' });
+    await expect(world.publish(sha)).rejects.toMatchObject({ code: 'selection_empty', exit: 2 });
+  });
+});
