@@ -1,7 +1,7 @@
 import type { ImageChange } from '../app/change.ts';
 import { baseName, readImage, withoutHost } from '../app/image.ts';
 import { Fault } from '../fault.ts';
-import type { Edit, NotTaken, TargetKind } from './change.ts';
+import type { Edit, NotTaken, NotTakenReason, TargetKind } from './change.ts';
 import { planExplicit } from './by-path.ts';
 import type { ManifestFile } from './document.ts';
 import { missingImage } from './missing.ts';
@@ -115,7 +115,7 @@ interface Look {
 function lookInto(work: Work, path: string, change: ImageChange, look: Look): void {
   const opened = work.open(path);
   const named = work.input.named?.has(path) ?? false;
-  const pass = (reason: NotTaken['reason'], message: string): void => {
+  const pass = (reason: NotTakenReason, message: string): void => {
     look.passed.push({ file: path, kind: null, image: change.name, reason, message });
   };
   switch (opened.type) {
@@ -251,7 +251,7 @@ function mentions(path: string, content: Uint8Array, change: ImageChange): boole
   );
 }
 
-function notTaken(manifest: ManifestFile, slot: ImageSlot, reason: NotTaken['reason'], message: string): NotTaken {
+function notTaken(manifest: ManifestFile, slot: ImageSlot, reason: NotTakenReason, message: string): NotTaken {
   return {
     ...manifest.place(slot.offset),
     kind: slot.kind,

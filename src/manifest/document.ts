@@ -1,8 +1,8 @@
 import { Composer, isAlias, isMap, isScalar, isSeq, Parser } from 'yaml';
-import type { Alias, Document, Node, Pair, Scalar, YAMLMap, YAMLSeq } from 'yaml';
+import type { Alias, Document, Node, Pair, Scalar, YAMLMap } from 'yaml';
 import { Fault } from '../fault.ts';
 import type { Place } from '../fault.ts';
-import { decodeText, placesOf } from './text.ts';
+import { placesOf } from './text.ts';
 
 /** Deeper nesting is refused; the deepest real manifests (schemas of CRDs) have some 60 levels. */
 const deepest = 500;
@@ -29,14 +29,9 @@ export interface ManifestFile {
 }
 
 /**
- * Parses a YAML or JSON file. Faults `manifest_unparsable` (not UTF-8, syntax, duplicate key; with line and column)
- * and `too_large` (10 MiB, 500 levels of nesting). Aliases are never expanded.
+ * Parses YAML or JSON text. Faults `manifest_unparsable` (syntax, duplicate key, unknown alias; with line and column)
+ * and `too_large` (500 levels of nesting). Aliases are never expanded.
  */
-export function parseManifest(path: string, content: Uint8Array): ManifestFile {
-  return parseText(path, decodeText(path, content));
-}
-
-/** As `parseManifest`, for text. */
 export function parseText(path: string, text: string): ManifestFile {
   const place = placesOf(path, text);
   const tokens = [...new Parser().parse(text)];
@@ -194,4 +189,4 @@ export function mergedInto(document: ManifestDocument, map: YAMLMap): readonly Y
   return value.items.map((item) => resolve(document, item as Node)).filter((item) => isMap(item));
 }
 
-export type { Alias, Node, Pair, Scalar, YAMLMap, YAMLSeq };
+export type { Alias, Node, Pair, YAMLMap };

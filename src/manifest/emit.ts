@@ -2,7 +2,7 @@ import { isAlias, isScalar } from 'yaml';
 import { Fault } from '../fault.ts';
 import type { Edit } from './change.ts';
 import { resolve } from './document.ts';
-import type { ManifestFile, Node, Pair, YAMLMap } from './document.ts';
+import type { ManifestFile, Node, Pair } from './document.ts';
 import { formatScalar, isFlow, preferredQuote, quoted, styleOf } from './scalar.ts';
 import type { OldScalar } from './scalar.ts';
 import type { Write } from './slot.ts';
@@ -191,5 +191,3 @@ function removeLine(
   const breakAt = text[lineStart - 2] === '\r' ? lineStart - 2 : lineStart - 1;
   return { start: breakAt, end: text.length, text: '' };
 }
-
-export type { YAMLMap };

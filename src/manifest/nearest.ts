@@ -50,7 +50,7 @@ function distance(name: string, other: string): number {
 }
 
 /** Levenshtein distance, given up above 2. */
-export function editDistance(one: string, other: string): number {
+function editDistance(one: string, other: string): number {
   if (Math.abs(one.length - other.length) > 2) return 3;
   let row = Array.from({ length: other.length + 1 }, (_, index) => index);
   for (let i = 1; i <= one.length; i += 1) {

@@ -50,4 +50,4 @@ function planValues(work: Work): void {
   }
 }
 
-export type { PlanInput, SetterChange } from './work.ts';
+export type { PlanInput } from './work.ts';

@@ -36,11 +36,6 @@ function olderType(text: string): Type {
   return older.find(([, pattern]) => pattern.test(text))?.[0] ?? 'string';
 }
 
-/** Would a plain scalar read as a string by every reader? */
-export function readsAsString(text: string): boolean {
-  return olderType(text) === 'string';
-}
-
 /** Does the number, read and printed again, give the same text? `1.20`, `0755` and `1e3` do not. */
 function printsBack(text: string): boolean {
   if (/^-?(?:0|[1-9][0-9]{0,17})$/.test(text)) return true;

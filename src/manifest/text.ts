@@ -2,7 +2,7 @@ import { Fault } from '../fault.ts';
 import type { Place } from '../fault.ts';
 
 /** Larger files are refused: Kubernetes takes objects of 1.5 MB, and parsing 50 MB of YAML takes gigabytes. */
-export const largestFile = 10 * 1024 * 1024;
+const largestFile = 10 * 1024 * 1024;
 
 /**
  * The text of a file, with its BOM where it has one. Fault `manifest_unparsable` for anything but UTF-8,

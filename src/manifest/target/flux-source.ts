@@ -95,7 +95,7 @@ function commitRef(change: ImageChange, standing: readonly string[], write: Writ
 }
 
 /** `oci://host/path` → `host/path`, `ssh://git@host/path.git` → `host/path`. */
-export function sourceName(url: string): string {
+function sourceName(url: string): string {
   return url
     .replace(/^[a-z+]+:\/\//, '')
     .replace(/^[^/@]*@/, '')
