@@ -77,7 +77,10 @@ async function close(server: Server): Promise<void> {
 }
 
 /**
- * Starts a simulated cluster on loopback: a Kubernetes API over HTTP and the behaviour of Flux 2.9 behind it.
+ * Starts a simulated cluster on loopback: a Kubernetes API over HTTP and the behaviour of Flux 2.9 behind it. Artifacts are
+ * pulled, git is fetched and kustomize is run for real; kubelet, Helm and the storage are simulated. Left out: field
+ * ownership of several managers, `spec.serviceAccountName`, `healthCheckExprs`, Helm's hooks, tests and drift detection,
+ * SOPS keys (values become the word `decrypted`), signatures, Buckets, and Providers other than gitlab.
  * Rejects when no port is free or the temporary folder cannot be made.
  */
 export async function startCluster(options: ClusterOptions): Promise<SimulatedCluster> {

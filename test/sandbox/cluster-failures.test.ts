@@ -85,6 +85,25 @@ describe('Kustomizations fail with the words of the real one', () => {
     expect(world.cluster.objects('ConfigMap', 'demo').map((object) => object['data'])).toEqual([{ color: '${COLOR}' }]);
   });
 
+  test('on values that cannot be had or cannot be read', async () => {
+    const absent = await failure(sampleApp(), {
+      postBuild: { substituteFrom: [{ kind: 'ConfigMap', name: 'absent' }] },
+    });
+    expect(absent.ready).toMatch(
+      /: post build failed for '.+': substitute from 'ConfigMap\/absent' error: configmaps "absent" not found$/,
+    );
+    const number = 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: n, namespace: demo}\ndata: {a: 1}\n';
+    expect((await failure({ 'cm.yaml': number })).ready).toBe(
+      'Ready=False ReconciliationFailed: ConfigMap/demo/n dry-run failed: failed to create typed patch object (demo/n; /v1, Kind=ConfigMap): .data.a: expected string, got &value.valueUnstructured{Value:1}\n',
+    );
+    const broken = await failure({ 'cm.yaml': 'a: [\nb' });
+    expect(broken.ready).toMatch(/cm\.yaml: MalformedYAMLError: yaml: line 2: did not find expected ',' or '\]'$/);
+    const secret = 'apiVersion: v1\nkind: Secret\nmetadata: {name: s, namespace: demo}\nsops: {mac: "ENC[x]"}\n';
+    expect((await failure({ 'secret.yaml': secret })).ready).toContain(
+      'Secret/demo/s is SOPS encrypted, configuring decryption is required',
+    );
+  });
+
   test('on an invalid object', async () => {
     const { ready, status, world } = await failure({
       ...sampleApp(),
