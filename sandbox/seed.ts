@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import type { GitLabServer, ProjectHandle } from './gitlab/handle.ts';
+import type { ProjectHandle } from './gitlab/handle.ts';
 import type { World } from './world.ts';
 
 /** Where the example projects live in the simulated GitLab. */
@@ -85,7 +85,7 @@ export async function seedExamples(world: World): Promise<Seeded> {
 }
 
 /** Shares the agents of all clusters with the delivery project and gives its jobs the least rights that sluice needs. */
-export async function connectAgents(
+async function connectAgents(
   { gitlab, clusters, root }: World,
   files: ReadonlyMap<string, string | Uint8Array>,
   project: number,

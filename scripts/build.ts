@@ -1,4 +1,4 @@
-import { chmod, rm } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 
@@ -22,13 +22,13 @@ const commanderModules: Readonly<Record<string, string>> = {
  */
 const lightCommander: Plugin = {
   name: 'light-commander',
-  setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^node:/ }, ({ path, importer }) =>
+  setup(bundling) {
+    bundling.onResolve({ filter: /^node:/ }, ({ path, importer }) =>
       importer.includes(join('node_modules', 'commander'))
         ? { path: path.slice('node:'.length), namespace: 'light' }
         : undefined,
     );
-    onLoad({ filter: /.*/, namespace: 'light' }, ({ path }) => {
+    bundling.onLoad({ filter: /.*/, namespace: 'light' }, ({ path }) => {
       const contents = commanderModules[path];
       return contents === undefined
         ? { errors: [{ text: `commander takes ${path}, which is not known here` }] }
@@ -37,13 +37,18 @@ const lightCommander: Plugin = {
   },
 };
 
-/** Bundles the CLI into dist/: one small entry, systems and commands as chunks that are loaded when used. */
+const staleAfterMs = 3_600_000;
+
+/**
+ * Bundles the CLI into dist/: one small entry, systems and commands as chunks that are loaded when used. Chunks are named
+ * by their content and the entry is replaced last, so that a CLI that runs meanwhile finds its own.
+ */
 export async function bundle(): Promise<void> {
   const outdir = join(root, 'dist');
-  await rm(outdir, { recursive: true, force: true });
-  await build({
+  const { outputFiles } = await build({
     entryPoints: { sluice: join(root, 'runner', 'main.ts') },
     outdir,
+    write: false,
     bundle: true,
     splitting: true,
     format: 'esm',
@@ -51,7 +56,6 @@ export async function bundle(): Promise<void> {
     target: 'node26',
     minifySyntax: true,
     minifyWhitespace: true,
-    keepNames: false,
     legalComments: 'external',
     logLevel: 'error',
     plugins: [lightCommander],
@@ -60,7 +64,21 @@ export async function bundle(): Promise<void> {
       js: "import { createRequire as sluiceRequire } from 'node:module'; const require = sluiceRequire(import.meta.url);",
     },
   });
-  await chmod(join(outdir, 'sluice.js'), 0o755);
+  await mkdir(join(outdir, 'chunks'), { recursive: true });
+  const entry = join(outdir, 'sluice.js');
+  for (const { path, contents } of outputFiles.toSorted(
+    (a, b) => Number(a.path === entry) - Number(b.path === entry),
+  )) {
+    const staging = `${path}.${process.pid}`;
+    await writeFile(staging, contents);
+    if (path === entry) await chmod(staging, 0o755);
+    await rename(staging, path);
+  }
+  const current = new Set(outputFiles.map(({ path }) => path));
+  for (const name of await readdir(join(outdir, 'chunks'))) {
+    const path = join(outdir, 'chunks', name);
+    if (!current.has(path) && Date.now() - (await stat(path)).mtimeMs > staleAfterMs) await rm(path, { force: true });
+  }
 }
 
 if (import.meta.main) {

@@ -18,7 +18,9 @@ for (const { name, command } of args.length === 0 ? checks : []) {
   const started = performance.now();
   const { code, text } = await runCommand(command, true);
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
-  process.stdout.write(code === 0 ? `passed  ${name} (${seconds} s)\n` : `FAILED  ${name} (${seconds} s): ${command.join(' ')}\n${text}\n`);
+  process.stdout.write(
+    code === 0 ? `passed  ${name} (${seconds} s)\n` : `FAILED  ${name} (${seconds} s): ${command.join(' ')}\n${text}\n`,
+  );
   if (code === 0) passed += 1;
   else failed += 1;
 }

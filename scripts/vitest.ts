@@ -18,7 +18,11 @@ interface Report {
 }
 
 /** Runs a command; quiet ones give their output back. */
-export function runCommand(command: readonly string[], quiet: boolean, env: NodeJS.ProcessEnv = process.env): Promise<{ code: number; text: string }> {
+export function runCommand(
+  command: readonly string[],
+  quiet: boolean,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<{ code: number; text: string }> {
   return new Promise((resolve, reject) => {
     const output = quiet ? 'pipe' : 'inherit';
     const child = spawn(command[0]!, command.slice(1), { stdio: ['ignore', output, output], env });
@@ -35,9 +39,15 @@ export async function runVitest(args: readonly string[], env: NodeJS.ProcessEnv 
   const folder = await mkdtemp(join(tmpdir(), 'sluice-test-'));
   const file = join(folder, 'vitest.json');
   try {
-    const { code } = await runCommand(['vitest', 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${file}`, ...args], false, env);
+    const { code } = await runCommand(
+      ['vitest', 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${file}`, ...args],
+      false,
+      env,
+    );
     const report = JSON.parse(await readFile(file, 'utf8')) as Report;
-    const unloaded = report.testResults.filter((result) => result.status === 'failed' && result.assertionResults.length === 0).length;
+    const unloaded = report.testResults.filter(
+      (result) => result.status === 'failed' && result.assertionResults.length === 0,
+    ).length;
     const skipped = report.numPendingTests + report.numTodoTests;
     if (skipped > 0) process.stdout.write(`${skipped} tests were skipped: a skipped test counts as failed\n`);
     const failed = report.numFailedTests + unloaded + skipped;

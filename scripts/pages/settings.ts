@@ -16,7 +16,7 @@ interface Node {
 
 /** docs/sluice-yaml.md: every key of sluice.yaml. */
 export function settingsPage(): string {
-  const rows = walk(jsonSchema('sluice.yaml') as Node, '');
+  const rows = walk(jsonSchema('sluice.yaml'), '');
   const later = unsupported
     .map(({ path, value }) => `\`${path}${value === undefined ? '' : `: ${value}`}\``)
     .join(', ');
@@ -50,6 +50,6 @@ function row(path: string, node: Node, required: boolean): string {
       ? required && node.default === undefined
         ? 'required'
         : ''
-      : `\`${String(node.default)}\``;
+      : `\`${JSON.stringify(node.default).replaceAll('"', '')}\``;
   return `| \`${path}\` | ${type} | ${fallback} | ${node.description ?? ''} |`;
 }
