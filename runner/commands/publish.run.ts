@@ -14,6 +14,9 @@ import { claimsOfRequests } from './sync.run.ts';
 export async function run(context: Context): Promise<CommandResult> {
   const { publication, exit } = await publishCommit(context);
   const outcome = sumOf(publication);
+  for (const { environment, artifact, fault } of publication.artifacts) {
+    if (fault) context.reporter.warn(`${environment}/${artifact}: ${fault.hint} (${fault.docs})`);
+  }
   return {
     record: { outcome, ...publication },
     text: textOf(publication),
