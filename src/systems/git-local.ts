@@ -141,7 +141,7 @@ export async function openRepository(options: {
 }
 
 /** Parses `git log -z` in the format of hash, parents, committer date and message, each ended by NUL. */
-export function parseLog(text: string): readonly CommitInfo[] {
+function parseLog(text: string): readonly CommitInfo[] {
   const fields = text.split('\0');
   const commits: CommitInfo[] = [];
   for (let index = 0; index + 3 < fields.length; index += 4) {
@@ -152,7 +152,7 @@ export function parseLog(text: string): readonly CommitInfo[] {
 }
 
 /** Parses `git ls-tree -z [-l]`: "mode type oid [size]", a tab, the path. */
-export function parseTree(text: string): readonly TreeEntry[] {
+function parseTree(text: string): readonly TreeEntry[] {
   return text.split('\0').flatMap((line) => {
     const tab = line.indexOf('\t');
     if (tab < 0) return [];
