@@ -9,7 +9,7 @@ describe('a secret cannot be printed', () => {
   test('string, JSON, template and inspection show stars', () => {
     const hidden = secret('glpat-abcdefgh');
     expect(
-      `${hidden} ${JSON.stringify({ hidden })} ${inspect({ hidden }, { depth: 9, showHidden: true })}`,
+      `${String(hidden)} ${JSON.stringify({ hidden })} ${inspect({ hidden }, { depth: 9, showHidden: true })}`,
     ).not.toContain('glpat');
     expect(hidden.reveal()).toBe('glpat-abcdefgh');
   });
