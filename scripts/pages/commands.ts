@@ -27,7 +27,7 @@ function flagTable(flags: readonly Flag[]): string {
       ...(flag.type === 'list' ? ['repeatable'] : []),
       ...(flag.choices ? [flag.choices.filter((choice) => choice !== '').join(', ')] : []),
     ];
-    return `| ${name} | \`${variableOf(flag.name)}\` | ${flag.gitlab ? `\`${flag.gitlab}\`` : ''} | ${flag.default ?? ''} | ${notes.join('; ').replaceAll('|', '\\|')} |`;
+    return `| ${name.replaceAll('|', '\\|')} | \`${variableOf(flag.name)}\` | ${flag.gitlab ? `\`${flag.gitlab}\`` : ''} | ${flag.default ?? ''} | ${notes.join('; ').replaceAll('|', '\\|')} |`;
   });
   return `| flag | variable | in a GitLab job | default | |\n|---|---|---|---|---|\n${rows.join('\n')}`;
 }
