@@ -18,7 +18,7 @@ export interface AccessEntry {
 }
 
 /** `.gitlab/agents/<name>/config.yaml` on the default branch of the agent's project; null: none, or not readable. */
-export async function agentConfiguration(
+async function agentConfiguration(
   state: State,
   agent: Agent,
 ): Promise<Readonly<Record<string, unknown>> | null> {

@@ -9,7 +9,7 @@ import type { VariableFields } from './handle.ts';
 export type Values = Record<string, string>;
 
 /** Lower case, everything else than letters and digits `-`, at most 63 bytes: `CI_COMMIT_REF_SLUG` and the like. */
-export function slug(text: string): string {
+function slug(text: string): string {
   return text
     .toLowerCase()
     .replaceAll(/[^a-z0-9]/g, '-')

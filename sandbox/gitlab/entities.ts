@@ -243,7 +243,7 @@ export function environmentEntity(state: State, environment: Environment) {
   };
 }
 
-export function basicEnvironmentEntity(environment: Environment) {
+function basicEnvironmentEntity(environment: Environment) {
   return {
     id: environment.id,
     name: environment.name,

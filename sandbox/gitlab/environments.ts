@@ -1,7 +1,7 @@
 import type { Deployment, Environment, Project, Row, State, User } from './state.ts';
 
 /** `CI_ENVIRONMENT_SLUG`: lower case, letters, digits and `-`, at most 24 characters. */
-export function environmentSlug(name: string): string {
+function environmentSlug(name: string): string {
   const plain = name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-');
   const started = /^[a-z]/.test(plain) ? plain : `env-${plain}`;
   if (started === name && started.length <= 24) return started.replace(/-$/, '');
@@ -11,7 +11,7 @@ export function environmentSlug(name: string): string {
 }
 
 /** Tier that GitLab guesses from a name. */
-export function tierOf(name: string): string {
+function tierOf(name: string): string {
   if (/(^|[^a-z])(dev|review|trunk)/i.test(name)) return 'development';
   if (/(test|tst|int|ac(ce|)pt|qa|qc|control|quality)/i.test(name)) return 'testing';
   if (/(st(a|)g|mod(e|)l|pre|demo|non)/i.test(name)) return 'staging';

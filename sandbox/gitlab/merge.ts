@@ -74,7 +74,7 @@ export async function touchMergeRequest(state: State, request: MergeRequest, sha
 }
 
 /** Can the branches be merged? Answers the merged tree, or null for a conflict. */
-export async function mergedTree(state: State, request: MergeRequest): Promise<string | null> {
+async function mergedTree(state: State, request: MergeRequest): Promise<string | null> {
   const { project } = request;
   const target = await readRef(state, project, `refs/heads/${request.targetBranch}`);
   if (!target || request.sha === zeros) return null;

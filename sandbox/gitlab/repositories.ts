@@ -50,7 +50,7 @@ export async function git(
 }
 
 /** As `git`, for binary content. */
-export async function gitBytes(
+async function gitBytes(
   state: State,
   folder: string,
   args: readonly string[],

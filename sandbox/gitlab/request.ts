@@ -93,7 +93,7 @@ export function enter(
 const nobody: User = { id: 0, username: '', name: '', email: '', bot: false, admin: false };
 
 /** 403 `insufficient_scope` where the token may only read, or not even that. */
-export function demandScope(identity: Identity, write: boolean): void {
+function demandScope(identity: Identity, write: boolean): void {
   const fits = write ? hasScope(identity, 'api') : hasScope(identity, 'api', 'read_api');
   if (fits) return;
   throw new ApiError(403, {

@@ -11,10 +11,10 @@ import { faultsOf } from './gitlab-description.ts';
 const bin = fileURLToPath(new URL('../../node_modules/.bin', import.meta.url));
 
 /** PATH of git and of jobs. */
-export const path = [bin, process.env['PATH'] ?? ''].join(delimiter);
+const path = [bin, process.env['PATH'] ?? ''].join(delimiter);
 
 /** One answer. */
-export interface Answer {
+interface Answer {
   readonly status: number;
   // oxlint-disable-next-line typescript/no-explicit-any
   readonly body: any;
