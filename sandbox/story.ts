@@ -69,7 +69,7 @@ export async function playStory(world: World, tell: (chapter: Chapter) => void):
       states: RED,
       application: RED,
       pushed: true,
-      cause: 'Deployment',
+      cause: 'ImagePullBackOff',
     },
     release('6.7.0-broken'),
   );
