@@ -18,10 +18,7 @@ export interface AccessEntry {
 }
 
 /** `.gitlab/agents/<name>/config.yaml` on the default branch of the agent's project; null: none, or not readable. */
-async function agentConfiguration(
-  state: State,
-  agent: Agent,
-): Promise<Readonly<Record<string, unknown>> | null> {
+async function agentConfiguration(state: State, agent: Agent): Promise<Readonly<Record<string, unknown>> | null> {
   const sha = await resolveCommit(state, agent.configProject, agent.configProject.defaultBranch);
   const bytes = sha ? await fileAt(state, agent.configProject, sha, `.gitlab/agents/${agent.name}/config.yaml`) : null;
   if (!bytes) return null;
