@@ -151,7 +151,7 @@ function dotenvOf(publication: Publication, outcome: string): Readonly<Record<st
   const digests = publication.artifacts.flatMap(({ environment, artifact, digest }) =>
     digest === null ? [] : [[`SLUICE_DIGEST_${name(environment)}_${name(artifact)}`, digest] as const],
   );
-  return { SLUICE_OUTCOME: outcome, SLUICE_COMMIT: publication.commit, ...Object.fromEntries(digests) };
+  return { SLUICE_OUTCOME: outcome, SLUICE_DELIVERY_COMMIT: publication.commit, ...Object.fromEntries(digests) };
 }
 
 function summaryOf({ commit, artifacts }: Publication): string {
