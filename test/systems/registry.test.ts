@@ -11,7 +11,7 @@ import { fetchHttp } from '../../src/systems/http-fetch.ts';
 import { runProcesses } from '../../src/systems/process-run.ts';
 import { connectRegistry } from '../../src/systems/registry-http.ts';
 import { toolPath } from '../artifact/publishing.ts';
-import { tokenService } from './token-service.ts';
+import { tokenService } from './token-realm.ts';
 
 const description = {
   title: 'x',
