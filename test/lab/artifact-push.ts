@@ -9,8 +9,8 @@ import { binaryPath } from '../../scripts/binaries.mjs';
 
 const run = promisify(execFile);
 
-/** Media types of config and layer. */
-export const fluxTypes = {
+/** Media types of config and layer: of Flux, and of Helm charts. */
+const fluxTypes = {
   config: 'application/vnd.cncf.flux.config.v1+json',
   layer: 'application/vnd.cncf.flux.content.v1.tar+gzip',
 };

@@ -15,7 +15,7 @@ const wrappers = join(dirname(fileURLToPath(import.meta.url)), 'wrap');
  * Folder with the custom resource definitions of a controller, of exactly the version that was built: taken from its
  * module in Go's module cache and kept beside the binary. Go downloads the module when its cache has been emptied.
  */
-export async function customResources(controller: string): Promise<string> {
+async function customResources(controller: string): Promise<string> {
   const kept = join(dirname(binaryPath(controller)), 'crds');
   if (existsSync(kept)) return kept;
   const args = ['mod', 'download', '-json', `github.com/fluxcd/${controller}`];

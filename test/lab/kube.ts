@@ -4,7 +4,7 @@ import { parseAllDocuments } from 'yaml';
 import type { KubernetesObject } from '../../src/systems/cluster.ts';
 
 /** A refusal of the API server. */
-export class ApiRefusal extends Error {
+class ApiRefusal extends Error {
   readonly status: number;
   constructor(message: string, status: number) {
     super(message);

@@ -13,7 +13,7 @@ interface RunRecord {
 }
 
 /** Folder with one record for each running stack of this user. */
-export function runsFolder(): string {
+function runsFolder(): string {
   return join(cacheDirectory(), '..', 'lab-runs');
 }
 
