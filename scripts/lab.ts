@@ -1,8 +1,9 @@
-import { statfsSync } from 'node:fs';
-import { join } from 'node:path';
+import { rmSync, statfsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { buildEstimate, cacheDirectory, ensureBinaries, isBuilt, requireGo } from './binaries.mjs';
+import { binaryPath, buildEstimate, cacheDirectory, ensureBinaries, isBuilt, requireGo } from './binaries.mjs';
 import { coreTools } from '../test/lab/parts.ts';
+import { wrongVersion } from './binary-version.ts';
 import { bundle } from './build.ts';
 import { closingLine, runVitest } from './vitest.ts';
 
@@ -76,6 +77,7 @@ async function build(wanted: (typeof tiers)[number][], until: number): Promise<r
   let stories = 0;
   for (const tier of wanted) {
     stories += tier.minutes * 60_000;
+    removeOthers(tier.tools);
     const missing = tier.tools.filter((tool) => !isBuilt(tool));
     const time = until - stories - Date.now();
     if (time <= 0 || (missing.length > 0 && left.length > 0)) {
@@ -94,6 +96,16 @@ async function build(wanted: (typeof tiers)[number][], until: number): Promise<r
     }
   }
   return left;
+}
+
+/** Removes tools from the cache that are not what their wrapper modules say, so that they are built anew. */
+function removeOthers(tools: readonly string[]): void {
+  for (const tool of tools.filter((name) => isBuilt(name))) {
+    const wrong = wrongVersion(tool);
+    if (wrong === null) continue;
+    say(`${tool} in ${dirname(binaryPath(tool))}: ${wrong}. It is removed and built anew.`);
+    rmSync(dirname(binaryPath(tool)), { recursive: true, force: true });
+  }
 }
 
 /** Fails when the disk has no room for building: half of the estimate is wanted, since caches may be warm. */

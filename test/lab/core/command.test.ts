@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { binaryPath, isBuilt } from '../../../scripts/binaries.mjs';
+import { wrongVersion } from '../../../scripts/binary-version.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice-lab-command-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -56,6 +57,14 @@ describe('npm run lab', () => {
     const { code, stderr } = await lab(args, { PATH: process.env['PATH'] ?? '' });
     expect(code).toBe(2);
     expect(stderr).toContain('error: ');
+  });
+
+  test('a binary of another version, or none at all, is told from the one that is wanted', () => {
+    expect(wrongVersion('etcd')).toBeNull();
+    expect(wrongVersion('etcd', binaryPath('oras'))).toMatch(
+      /^it holds go\.etcd\.io\/etcd\/server\/v3 not at all instead of v3\./,
+    );
+    expect(wrongVersion('etcd', join(folder, 'absent'))).toBe('it is no Go program, or damaged');
   });
 
   test('a cache half written does not count as built', () => {
