@@ -2,6 +2,7 @@ import { Command as Program, CommanderError, Option } from 'commander';
 import { Fault } from '../src/fault.ts';
 import type { Command, Flag } from './command.ts';
 import { deliverCommand } from './commands/deliver.ts';
+import { demoCommand } from './commands/demo.ts';
 import { editCommand } from './commands/edit.ts';
 import { notifyCommand } from './commands/notify.ts';
 import { publishCommand } from './commands/publish.ts';
@@ -20,6 +21,7 @@ export const commands: readonly Command[] = [
   syncCommand,
   deliverCommand,
   schemaCommand,
+  demoCommand,
 ];
 
 /** What the command line asks for: a command to run, or a text (help, version) to print. */
