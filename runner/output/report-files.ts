@@ -29,7 +29,7 @@ export async function writeReports(files: Files, folder: string, input: ReportIn
 }
 
 /** GitLab's dotenv report: KEY=value, one line each, no quotes; line breaks become spaces. */
-export function dotenv(values: Readonly<Record<string, string>>): string {
+function dotenv(values: Readonly<Record<string, string>>): string {
   return Object.entries(values)
     .map(([key, value]) => `${key.replaceAll(/[^A-Za-z0-9_]/g, '_')}=${value.replaceAll(/\s*[\r\n]+\s*/g, ' ')}\n`)
     .join('');

@@ -9,15 +9,3 @@ export function parseDuration(text: string): number | undefined {
     0,
   );
 }
-
-/** "1h30m", "45s", "0s": whole units, the two largest. */
-export function formatDuration(ms: number): string {
-  const seconds = Math.round(ms / 1000);
-  const parts = [
-    [Math.floor(seconds / 3600), 'h'],
-    [Math.floor((seconds % 3600) / 60), 'm'],
-    [seconds % 60, 's'],
-  ] as const;
-  const shown = parts.filter(([amount]) => amount > 0).slice(0, 2);
-  return shown.length === 0 ? '0s' : shown.map(([amount, unit]) => `${amount}${unit}`).join('');
-}

@@ -3,17 +3,6 @@
 /** The outcome of one (environment, app) in one cluster. */
 export type VerdictName = 'synced' | 'superseded' | 'failed' | 'suspended' | 'unconsumed' | 'timed-out' | 'unknown';
 
-/** Worst first: the sum of several verdicts is the first that occurs. */
-export const verdictOrder: readonly VerdictName[] = [
-  'failed',
-  'suspended',
-  'unconsumed',
-  'unknown',
-  'timed-out',
-  'superseded',
-  'synced',
-];
-
 /** How one object stands. */
 export interface ObjectState {
   readonly kind: string;

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import type { Published } from '../../src/artifact/publish.ts';
 import { Fault } from '../../src/fault.ts';
 import { secret } from '../../src/secret.ts';
-import { tokenService } from '../systems/token-service.ts';
+import { tokenService } from '../systems/token-realm.ts';
 import { bothApps, overlay, publishing, type Publishing } from './publishing.ts';
 
 const only = (published: Published) => {
