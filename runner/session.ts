@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { Fault, faultRecord } from '../src/fault.ts';
 import { systemClock } from '../src/systems/clock-system.ts';
 import type { Invocation } from './cli.ts';
@@ -9,7 +10,7 @@ import { bugText, faultText } from './output/fault-text.ts';
 import { redactor } from './output/redact.ts';
 import { textReporter } from './output/reporter.ts';
 import { readCredentials } from './settings/credentials.ts';
-import { globalFlags } from './settings/flags.ts';
+import { globalFlags, variableOf } from './settings/flags.ts';
 import { resolveValues } from './settings/values.ts';
 import { version } from './version.ts';
 
@@ -134,12 +135,30 @@ function documentOf(
   return { ...base, outcome: failure instanceof Fault && failure.exit >= 130 ? 'canceled' : 'failed', fault };
 }
 
-/** Prints what went wrong before a command could run, in the format asked for; answers the exit code. */
+/**
+ * Tells what went wrong before a command could run, in the format and, where it can be written, the report folder asked
+ * for; answers the exit code.
+ */
 export async function refuse(args: readonly string[], error: unknown): Promise<number> {
-  const json =
-    args.some((arg, index) => arg === '--format=json' || (arg === '--format' && args[index + 1] === 'json')) ||
-    env['SLUICE_FORMAT'] === 'json';
-  if (json) await print(process.stdout, `${JSON.stringify(documentOf(args[0] ?? '', undefined, error, 0), null, 2)}\n`);
+  const seconds = (clock.now() - started) / 1000;
+  const document = documentOf(args[0] ?? '', undefined, error, seconds);
+  const folder = unread(args, 'report-dir');
+  if (folder !== undefined) {
+    const { localFiles } = await import('../src/systems/files-local.ts');
+    const { writeReports } = await import('./output/report-files.ts');
+    const input = { command: args[0] ?? '', document, result: undefined, seconds, exit: exitOf(error), redact };
+    await writeReports(localFiles(process.cwd(), tmpdir()), folder, input).catch((refusal: unknown) => {
+      if (!(refusal instanceof Fault)) throw refusal;
+    });
+  }
+  if (unread(args, 'format') === 'json') await print(process.stdout, `${JSON.stringify(document, null, 2)}\n`);
   await print(process.stderr, error instanceof Fault ? faultText(error) : bugText(error, version));
   return exitOf(error);
+}
+
+/** The value of a flag on a command line that could not be read. */
+function unread(args: readonly string[], flag: string): string | undefined {
+  const at = args.lastIndexOf(`--${flag}`);
+  const joined = args.findLast((arg) => arg.startsWith(`--${flag}=`))?.slice(flag.length + 3);
+  return joined || (at < 0 ? undefined : args[at + 1]) || env[variableOf(flag)] || undefined;
 }
