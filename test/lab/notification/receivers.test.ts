@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { hasApplied, isReady } from '../flux-object.ts';
 import { sampleApp } from '../sample-app.ts';
 import { setStage } from '../stage.ts';
+import { until } from '../until.ts';
 import { startWebServer } from '../web-server.ts';
 import { connectSigner } from '../web-tokens.ts';
 
@@ -31,7 +32,12 @@ describe('a Receiver', () => {
       name,
       (seen) => isReady(seen) && seen.status?.webhookPath !== undefined,
     );
-    return object.status?.webhookPath ?? '';
+    const path = object.status?.webhookPath ?? '';
+    // The webhook server has a cache of its own: it may answer 404 for a moment after Ready.
+    await until(`Receiver ${name} to be served`, async () => (await post(path, {})).status !== 404, {
+      timeoutMs: 10_000,
+    });
+    return path;
   }
 
   /** A new version is pushed and `call` asks for it; resolves when it is applied. */
