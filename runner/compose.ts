@@ -92,6 +92,7 @@ export function composeContext(input: ComposeInput): Context {
         processes,
         files,
         clock,
+        allowFile: true,
         token: credentials.of('SLUICE_GIT_TOKEN') ?? credentials.of('SLUICE_GITLAB_TOKEN') ?? null,
         author: { name: env['SLUICE_GIT_AUTHOR_NAME'], email: env['SLUICE_GIT_AUTHOR_EMAIL'] },
         signingKey: credentials.of('SLUICE_COMMIT_SIGNING_KEY'),
