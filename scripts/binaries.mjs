@@ -1,4 +1,4 @@
-// Builds pinned Go tools from the wrapper modules in test/lab/wrap into a per-user cache.
+// Builds pinned Go tools from the modules in test/lab/wrap and test/lab/oracle into a per-user cache.
 // No dependencies, and no syntax beyond Node 20: this runs before anything is installed.
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -7,7 +7,9 @@ import { homedir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const WRAP = join(dirname(fileURLToPath(import.meta.url)), '..', 'test', 'lab', 'wrap');
+const LAB = join(dirname(fileURLToPath(import.meta.url)), '..', 'test', 'lab');
+/** Wrapper modules of others' programs, and programs of our own. */
+const FOLDERS = ['wrap', 'oracle'];
 const VERSION_PACKAGE = 'k8s.io/component-base/version';
 
 /** Seconds that a cold build takes on two cores; shown as an estimate, never asserted. */
@@ -21,6 +23,7 @@ const COLD_SECONDS = {
   'kustomize-controller': 230,
   'notification-controller': 190,
   'helm-controller': 130,
+  'flux-oracle': 40,
 };
 
 /** Where built tools are kept: $XDG_CACHE_HOME/sluice/bin, else ~/.cache/sluice/bin. */
@@ -46,7 +49,7 @@ export function requireGo(why) {
 }
 
 function recipe(name) {
-  const module = join(WRAP, name);
+  const module = FOLDERS.map((folder) => join(LAB, folder, name)).find(existsSync) ?? join(LAB, 'wrap', name);
   const files = ['go.mod', 'go.sum', 'main.go'].map((file) => join(module, file)).filter(existsSync);
   const text = readFileSync(join(module, 'go.mod'), 'utf8');
   const main = /^tool (\S+)$/m.exec(text)?.[1] ?? '.';

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { binaryPath } from './binaries.mjs';
 
@@ -7,9 +7,10 @@ const wrappers = join(import.meta.dirname, '..', 'test', 'lab', 'wrap');
 
 /**
  * What is wrong with a built tool, or null: Go keeps the versions of all modules in the binary, and the one of its main
- * package must be that of the wrapper module's go.mod. A damaged file has none.
+ * package must be that of the wrapper module's go.mod. A damaged file has none. Programs of our own have no version.
  */
 export function wrongVersion(name: string, path: string = binaryPath(name)): string | null {
+  if (!existsSync(join(wrappers, name))) return null;
   const wanted = wantedVersion(name);
   const { status, stdout } = spawnSync('go', ['version', '-m', path], { encoding: 'utf8' });
   if (status !== 0) return 'it is no Go program, or damaged';

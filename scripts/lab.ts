@@ -21,7 +21,7 @@ const tiers = [
   {
     name: 'core',
     minutes: 5,
-    tools: coreTools,
+    tools: [...coreTools, 'flux-oracle'],
   },
   { name: 'notification', minutes: 1, tools: ['notification-controller'] },
   { name: 'helm', minutes: 2, tools: ['helm-controller'] },

@@ -48,7 +48,11 @@ apps:
 export const bothApps = `${config}  web: {project: shop/web}\n`;
 
 export async function publishing(
-  options: RegistryOptions & { readonly credentials?: (host: string) => readonly RegistryCredential[] } = {},
+  options: RegistryOptions & {
+    readonly credentials?: (host: string) => readonly RegistryCredential[];
+    /** Another registry than the simulated one. */
+    readonly host?: string;
+  } = {},
 ): Promise<Publishing> {
   const registry = await startRegistry(options);
   const git = await gitFolder();
@@ -64,7 +68,7 @@ export async function publishing(
     notices,
     commit: (content, more) => git.commit('delivery.git', content, more),
     async publish(sha, more = {}) {
-      const base = `${registry.host}/shop/delivery`;
+      const base = `${options.host ?? registry.host}/shop/delivery`;
       const parsed = parseConfig(more.config ?? config, 'sluice.yaml');
       const items = allPairs(parsed, base).flatMap((pair) => pair.artifacts.map((artifact) => ({ pair, artifact })));
       const repository = await openRepository({ folder: more.folder ?? folder, processes });

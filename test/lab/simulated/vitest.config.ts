@@ -8,7 +8,14 @@ export default defineConfig({
     root: join(import.meta.dirname, '..'),
     include: ['core/*.test.ts', 'notification/*.test.ts', 'helm/*.test.ts'],
     // These are about the lab itself, or tell their story of the simulation in test/story.
-    exclude: ['core/command.test.ts', 'core/endings.test.ts', 'core/token-registry.test.ts', 'core/demo.test.ts'],
+    exclude: [
+      'core/command.test.ts',
+      'core/endings.test.ts',
+      'core/token-registry.test.ts',
+      'core/demo.test.ts',
+      'core/artifacts.test.ts',
+      'core/flux-reading.test.ts',
+    ],
     env: { SLUICE_LAB_WORLD: 'simulated' },
     pool: 'forks',
     maxWorkers: 2,
