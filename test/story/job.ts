@@ -52,6 +52,8 @@ export interface Ran extends Ended {
 /** A run that is under way. */
 export interface RunningJob extends Pick<Running, 'said' | 'kill' | 'closeStdout'> {
   readonly ended: Promise<Ran>;
+  /** Path of the run's result.json. */
+  readonly result: string;
 }
 
 /** GitLab, registry and cluster on loopback, both repositories, and a job's surroundings for the packaged CLI. */
@@ -274,6 +276,7 @@ export async function jobWorld(): Promise<JobWorld> {
       };
     }
     return {
+      result: join(reportsAt, 'result.json'),
       ended: end(),
       said: async (text) => (await begun).said(text),
       kill: (signal) => running?.kill(signal),
