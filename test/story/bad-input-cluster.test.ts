@@ -1,7 +1,9 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { claim, jobWorld, type JobWorld, manifests, type Ran, settings } from './job.ts';
+import { claim, manifests, settings } from './job-files.ts';
+import type { Ran } from './job-runs.ts';
+import { jobWorld, type JobWorld } from './job.ts';
 import { expectReports } from './refused.ts';
 
 let world: JobWorld;

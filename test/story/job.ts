@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { delimiter, dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { startCluster } from '../../sandbox/cluster/cluster.ts';
 import type { SimulatedCluster } from '../../sandbox/cluster/handle.ts';
@@ -12,49 +12,13 @@ import { gitlabMediaTypes } from '../../sandbox/registry/media-types.ts';
 import { startRegistry, type RegistryServer } from '../../sandbox/registry/server.ts';
 import { pullSecret } from '../../sandbox/seed.ts';
 import { binaryPath } from '../../scripts/binaries.mjs';
-import { results } from '../../runner/output/results.ts';
-import { ensureBuilt, startCli, type Ended, type Running } from './cli.ts';
+import { ensureBuilt } from './cli.ts';
+import { application, claim, delivery, fluxObjects, manifests, settings } from './job-files.ts';
+import { jobRuns, type Ran, type RunningJob, type RunOptions } from './job-runs.ts';
 import { leaksBelow, leaksIn, watchArguments } from './leaks.ts';
 import { storyPath } from './parts.ts';
 
 const git = promisify(execFile);
-
-/** The delivery project and the application project. */
-export const delivery = 'shop/delivery';
-export const application = 'shop/podinfo';
-
-/** sluice.yaml of the stories; parts are replaced by what a story needs. */
-export const settings = `version: 1
-environments:
-  staging: { clusters: [{ name: eu, context: "shop/agents:staging-eu" }] }
-  production: { promote_from: staging, clusters: [{ name: prod, context: "shop/agents:staging-eu" }] }
-apps:
-  podinfo: { project: shop/podinfo }
-`;
-
-/** What a run may be given beside its arguments. */
-export interface RunOptions {
-  /** Variables that differ from the job's; '' removes one. */
-  readonly env?: Readonly<Record<string, string>>;
-  readonly cwd?: string;
-  /** Programs that are not on the PATH. */
-  readonly without?: readonly string[];
-}
-
-/** A run with what it left. */
-export interface Ran extends Ended {
-  /** The one JSON document of stdout, valid by the command's schema. */
-  readonly document: Readonly<Record<string, unknown>> & { readonly fault?: Readonly<Record<string, string>> };
-  /** Files of --report-dir by name. */
-  readonly reports: Readonly<Record<string, string>>;
-}
-
-/** A run that is under way. */
-export interface RunningJob extends Pick<Running, 'said' | 'kill' | 'closeStdout'> {
-  readonly ended: Promise<Ran>;
-  /** Path of the run's result.json. */
-  readonly result: string;
-}
 
 /** GitLab, registry and cluster on loopback, both repositories, and a job's surroundings for the packaged CLI. */
 export interface JobWorld extends AsyncDisposable {
@@ -90,65 +54,6 @@ export interface JobWorld extends AsyncDisposable {
   readonly dotenvKeys: ReadonlySet<string>;
 }
 
-/** Manifests of podinfo in one environment. */
-export function manifests(host: string, tag: string, environment = 'staging'): Record<string, string> {
-  return {
-    [`apps/podinfo/${environment}/kustomization.yaml`]: `resources: [deployment.yaml]\nnamespace: podinfo\nimages:\n  - { name: podinfo, newName: "${host}/shop/podinfo", newTag: "${tag}" }\n`,
-    [`apps/podinfo/${environment}/deployment.yaml`]: `apiVersion: apps/v1
-kind: Deployment
-metadata: { name: podinfo-${environment} }
-spec:
-  progressDeadlineSeconds: 60
-  selector: { matchLabels: { app: podinfo } }
-  template:
-    metadata: { labels: { app: podinfo } }
-    spec: { containers: [{ name: podinfo, image: podinfo }] }
-`,
-  };
-}
-
-/** The claim of a delivery commit. */
-export function claim(origin: string, tag: string, pipeline?: number): string {
-  return [
-    `deploy(staging): podinfo ${tag}`,
-    '',
-    'Sluice-App: podinfo',
-    'Sluice-Environment: staging',
-    `Sluice-Source-Project: ${application}`,
-    `Sluice-Source-Commit: ${origin}`,
-    ...(pipeline === undefined ? [] : [`Sluice-Source-Pipeline: ${pipeline}`]),
-    '',
-  ].join('\n');
-}
-
-function fluxObjects(host: string): string {
-  return ['staging', 'production']
-    .map(
-      (environment) => `apiVersion: source.toolkit.fluxcd.io/v1
-kind: OCIRepository
-metadata: { name: podinfo-${environment}, namespace: flux-system }
-spec:
-  url: "oci://${host}/${delivery}/podinfo"
-  ref: { tag: ${environment} }
-  interval: 10m
-  insecure: true
-  secretRef: { name: delivery-registry }
----
-apiVersion: kustomize.toolkit.fluxcd.io/v1
-kind: Kustomization
-metadata: { name: podinfo-${environment}, namespace: flux-system }
-spec:
-  sourceRef: { kind: OCIRepository, name: podinfo-${environment} }
-  path: ./apps/podinfo/${environment}
-  interval: 10m
-  timeout: 1m
-  prune: true
-  wait: true
-`,
-    )
-    .join('---\n');
-}
-
 /** Builds the world; disposal stops everything and removes the folder. */
 export async function jobWorld(): Promise<JobWorld> {
   await ensureBuilt();
@@ -158,9 +63,13 @@ export async function jobWorld(): Promise<JobWorld> {
   const path = storyPath();
   const gitlab = await startGitLab({ folder: join(folder, 'gitlab'), env: { PATH: path } });
   stack.defer(() => gitlab.stop());
-  const { realm, service, verify } = gitlab.registryAuth;
+  const { registryAuth } = gitlab;
   const registry = await startRegistry({
-    auth: { realm: realm.replace('127.0.0.1', 'localhost'), service, verify: (token) => verify(token)?.access ?? null },
+    auth: {
+      realm: registryAuth.realm.replace('127.0.0.1', 'localhost'),
+      service: registryAuth.service,
+      verify: (token) => registryAuth.verify(token)?.access ?? null,
+    },
     allowedMediaTypes: gitlabMediaTypes,
   });
   stack.defer(() => registry.stop());
@@ -193,11 +102,7 @@ export async function jobWorld(): Promise<JobWorld> {
   const argumentsOfAll = watchArguments();
   stack.defer(async () => argumentsOfAll.stop());
   const checkout = join(folder, 'checkout');
-  const outputs: { place: string; text: string }[] = [];
-  const dotenvKeys = new Set<string>();
-  let count = 0;
   let head = '';
-  let lastTag = '';
 
   const job = (): Record<string, string> => ({
     PATH: path,
@@ -222,6 +127,8 @@ export async function jobWorld(): Promise<JobWorld> {
     SLUICE_GITLAB_TOKEN: bot.token,
   });
 
+  const runs = jobRuns(join(folder, 'runs'), () => ({ env: job(), cwd: checkout }));
+
   async function checkOut(): Promise<void> {
     await rm(checkout, { recursive: true, force: true });
     const bare = join(folder, 'gitlab', 'repositories', `${projects[0]!.id}.git`);
@@ -235,55 +142,6 @@ export async function jobWorld(): Promise<JobWorld> {
     return head;
   }
 
-  function start(args: readonly string[], options: RunOptions = {}): RunningJob {
-    const number = (count += 1);
-    const own = join(folder, 'runs', String(number));
-    const reportsAt = join(own, 'reports');
-    const ready = prepare();
-    let running: Running | undefined;
-    const begun = ready.then((surroundings) => {
-      running = startCli([...args, '--format', 'json', '--report-dir', reportsAt], surroundings);
-      return running;
-    });
-    async function prepare() {
-      await mkdir(join(own, 'tmp'), { recursive: true });
-      await mkdir(join(own, 'home'), { recursive: true });
-      const place = options.without ? await pathWithout(options.without, join(own, 'bin')) : path;
-      const all = { ...job(), TMPDIR: join(own, 'tmp'), HOME: join(own, 'home'), PATH: place, ...options.env };
-      const env = Object.fromEntries(Object.entries(all).filter(([, value]) => value !== ''));
-      return { env, cwd: options.cwd ?? checkout };
-    }
-    async function end(): Promise<Ran> {
-      const ended = await (await begun).ended;
-      const place = `${number} (${args.join(' ')})`;
-      outputs.push({ place: `stdout of ${place}`, text: ended.stdout });
-      outputs.push({ place: `stderr of ${place}`, text: ended.stderr });
-      const names = await readdir(reportsAt).catch(() => []);
-      const reports = Object.fromEntries(
-        await Promise.all(names.map(async (name) => [name, await readFile(join(reportsAt, name), 'utf8')] as const)),
-      );
-      for (const line of (reports['sluice.env'] ?? '').split('\n')) {
-        const key = line.split('=')[0]!;
-        if (key !== '') dotenvKeys.add(key);
-      }
-      return {
-        ...ended,
-        reports,
-        get document() {
-          const parsed: unknown = JSON.parse(ended.stdout);
-          return results[args[0]!]!.parse(parsed) as Ran['document'];
-        },
-      };
-    }
-    return {
-      result: join(reportsAt, 'result.json'),
-      ended: end(),
-      said: async (text) => (await begun).said(text),
-      kill: (signal) => running?.kill(signal),
-      closeStdout: () => running?.closeStdout(),
-    };
-  }
-
   const all = stack.move();
   return {
     gitlab,
@@ -295,16 +153,15 @@ export async function jobWorld(): Promise<JobWorld> {
     origin,
     commit,
     version(tag) {
-      lastTag = tag;
-      return commit({ 'sluice.yaml': settings, ...manifests(host, lastTag) }, claim(origin, tag));
+      return commit({ 'sluice.yaml': settings, ...manifests(host, tag) }, claim(origin, tag));
     },
     token(scopes, fields = {}) {
       const { token } = gitlab.createToken(delivery, { name: 'other', scopes, accessLevel: 40, ...fields });
       secrets.push(token);
       return token;
     },
-    start,
-    run: (args, options) => start(args, options).ended,
+    start: runs.start,
+    run: (args, options) => runs.start(args, options).ended,
     async snapshot() {
       const refs = await Promise.all(
         projects.map(({ id }) =>
@@ -333,33 +190,16 @@ export async function jobWorld(): Promise<JobWorld> {
           resolve();
         });
       }),
-    async leaks() {
-      const left = await readdir(join(folder, 'runs'), { recursive: true, withFileTypes: true });
-      return [
-        ...outputs.flatMap(({ place, text }) => leaksIn(place, text, secrets)),
-        ...[...argumentsOfAll.seen].flatMap((text) =>
-          leaksIn(`arguments of ${text.split('\0').slice(0, 2).join(' ')}`, text, secrets),
-        ),
-        ...(await leaksBelow(join(folder, 'runs'), secrets, () => false)),
-        ...(await leaksBelow(checkout, secrets, () => false)),
-        ...left
-          .filter((entry) => /\/(tmp|home)$/.test(entry.parentPath))
-          .map((entry) => `left: ${join(entry.parentPath, entry.name).slice(folder.length)}`),
-      ];
-    },
-    dotenvKeys,
+    leaks: async () => [
+      ...(await runs.leaks(secrets)),
+      ...[...argumentsOfAll.seen].flatMap((text) =>
+        leaksIn(`arguments of ${text.split('\0').slice(0, 2).join(' ')}`, text, secrets),
+      ),
+      ...(await leaksBelow(checkout, secrets, () => false)),
+    ],
+    dotenvKeys: runs.dotenvKeys,
     [Symbol.asyncDispose]: () => all.disposeAsync(),
   };
-}
-
-/** A PATH with everything of the stories' PATH but some programs. */
-async function pathWithout(names: readonly string[], bin: string): Promise<string> {
-  await mkdir(bin, { recursive: true });
-  for (const name of ['git', 'oras', 'kustomize', 'sh', 'env'].filter((each) => !names.includes(each))) {
-    const found = ['oras', 'kustomize'].includes(name) ? dirname(binaryPath(name)) : '/usr/bin';
-    await symlink(join(found, name), join(bin, name)).catch(() => {});
-  }
-  return [bin].join(delimiter);
 }
 
 async function fingerprint(folder: string): Promise<string> {

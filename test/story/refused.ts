@@ -1,5 +1,9 @@
 import { expect } from 'vitest';
-import type { Ran } from './job.ts';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { application } from './job-files.ts';
+import type { Ran, RunOptions } from './job-runs.ts';
+import type { JobWorld } from './job.ts';
 
 /** What the answer to bad input must be. */
 export interface Expected {
@@ -61,4 +65,27 @@ export function expectReports({ reports, document }: Ran, exit: number): void {
   expect(reports['metrics.txt']).toMatch(/^(# TYPE \w+ gauge\n(\w+\{[^\n]*\} \S+\n)+)+# EOF\n$/);
   expect(reports['metrics.txt']).toContain(`} ${exit}\n`);
   expect(reports['summary.md']!.trim()).not.toBe('');
+}
+
+/** What a person gives, and what the answer must be. */
+export interface Case extends Expected, RunOptions {
+  readonly args: readonly string[];
+  /** sluice.yaml that is named by --config. */
+  readonly config?: string;
+}
+
+/** Plays a case: the answer is as it must be, and nothing anywhere is other than before. */
+export async function expectRefusal(world: JobWorld, one: Case): Promise<void> {
+  const before = await world.snapshot();
+  const args = [...one.args];
+  if (one.config !== undefined) {
+    const folder = join(world.folder, 'settings');
+    await mkdir(folder, { recursive: true });
+    await writeFile(join(folder, 'own.yaml'), one.config);
+    args.push('--config', join(folder, 'own.yaml'));
+  }
+  const ofApplication = one.args[0] === 'update' ? { CI_PROJECT_PATH: application, CI_COMMIT_SHA: world.origin } : {};
+  const ran = await world.run(args, { ...one, env: { ...ofApplication, ...one.env } });
+  expectFault(ran, one);
+  expect(await world.snapshot()).toEqual(before);
 }

@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { application, claim, delivery, jobWorld, type JobWorld, manifests, settings } from './job.ts';
+import { application, claim, delivery, manifests, settings } from './job-files.ts';
+import { jobWorld, type JobWorld } from './job.ts';
 import { expectReports } from './refused.ts';
 
 let world: JobWorld;
