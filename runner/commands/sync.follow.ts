@@ -1,7 +1,10 @@
 import type { ClusterSettings } from '../../src/config/config.ts';
 import { Fault } from '../../src/fault.ts';
+import { explainAccess } from '../../src/notify/agent-access.ts';
+import { longestInterval } from '../../src/notify/find-source.ts';
 import { requestReconcile } from '../../src/notify/reconcile.ts';
 import type { ObjectRef, ReconcileRequest } from '../../src/notify/request.ts';
+import type { OwnTimeouts } from '../../src/sync/deadlines.ts';
 import type { LineageOf } from '../../src/sync/lineage.ts';
 import type { FollowCluster } from '../../src/sync/sync.ts';
 import type { Cluster } from '../../src/systems/cluster.ts';
@@ -33,9 +36,18 @@ export function followIn(context: Context, lineage: LineageOf): FollowCluster {
   };
 }
 
+/** Timeouts where none was given for the run: inside a job its limit ends all. */
+export function ownTimeouts(context: Context): OwnTimeouts {
+  return {
+    limit: context.job.deadline === undefined ? Infinity : context.deadline,
+    interval: async (settings, followed, signal) =>
+      longestInterval(await openCluster(context, settings), followed, signal),
+  };
+}
+
 /**
  * The cluster by its kubeconfig context. Fault `context_missing` says which agents this job may use, where GitLab tells
- * it (`/job/allowed_agents` answers only to the job's own token).
+ * it (`/job/allowed_agents` answers only to the job's own token), and which `ci_access` entry is missing.
  */
 export async function openCluster(context: Context, settings: ClusterSettings): Promise<Cluster> {
   try {
@@ -43,7 +55,9 @@ export async function openCluster(context: Context, settings: ClusterSettings): 
   } catch (error) {
     if (!(error instanceof Fault) || error.code !== 'context_missing') throw error;
     const agents = await allowedAgents(context);
-    throw agents === null ? error : new Fault(error.code, `${error.message}; ${agents}`, { hint: error.hint });
+    const hint = explainAccess(settings.context, context.job) ?? error.hint;
+    context.reporter.warn(`cluster ${settings.name} cannot be reached. ${hint}`);
+    throw new Fault(error.code, agents === null ? error.message : `${error.message}; ${agents}`, { hint });
   }
 }
 

@@ -19,7 +19,7 @@ import type { CommitInfo, GitRepository } from '../../src/systems/git.ts';
 import type { CommandResult } from '../command.ts';
 import type { Context } from '../context.ts';
 import { alignedTable } from '../output/table.ts';
-import { followIn } from './sync.follow.ts';
+import { followIn, ownTimeouts } from './sync.follow.ts';
 import { planSync } from './sync.plan.ts';
 import { syncCases, syncSummary, syncText, syncVariables } from './sync.text.ts';
 
@@ -58,6 +58,7 @@ export async function syncPublished(
     clock: context.clock,
     signal: context.signal,
     deadline: context.deadline,
+    ...(context.values.given('timeout') ? {} : { own: ownTimeouts(context) }),
     targets,
     delivery,
     place,

@@ -1,3 +1,4 @@
+import { parseDuration } from '../config/duration.ts';
 import { Fault } from '../fault.ts';
 import type { Cluster, KubernetesObject } from '../systems/cluster.ts';
 import { requestedKinds, resourceKind } from './kinds.ts';
@@ -26,6 +27,28 @@ export async function findSources<T extends SourceAddress>(
     }
   }
   return found;
+}
+
+/**
+ * The longest `spec.interval` (milliseconds) of the sources that deliver to these addresses: where nobody asks, Flux
+ * looks that late. null where there are none. Faults as `findSources`.
+ */
+export async function longestInterval(
+  cluster: Cluster,
+  addresses: readonly SourceAddress[],
+  signal?: AbortSignal,
+): Promise<number | null> {
+  let longest: number | null = null;
+  for (const kind of new Set(addresses.map(sourceKindOf))) {
+    const mine = addresses.filter((address) => sourceKindOf(address) === kind);
+    const objects = await listAll(cluster, kind, new Set(mine.map((address) => address.namespace)), signal);
+    for (const { spec } of mine.flatMap((address) => chooseSources(objects, address))) {
+      const { interval } = (spec ?? {}) as { readonly interval?: unknown };
+      const ms = typeof interval === 'string' ? parseDuration(interval) : undefined;
+      if (ms !== undefined) longest = Math.max(longest ?? 0, ms);
+    }
+  }
+  return longest;
 }
 
 async function listAll(

@@ -22,7 +22,7 @@ export interface BoardOptions {
   /** Ends normal posting; `close` works after it. */
   readonly signal: AbortSignal;
   /** Milliseconds since the epoch until which an absent GitLab is asked again. */
-  readonly deadline: number;
+  readonly deadline: () => number;
   readonly gitlabOf: (line: Line) => Promise<GitLab>;
   /** The delivery job. */
   readonly targetUrl: string | null;
@@ -152,7 +152,7 @@ export function createBoard(options: BoardOptions): Board {
   async function takeTurn(entry: Entry, before: Promise<void> | undefined): Promise<void> {
     await before;
     const report = signal.aborted ? undefined : entry.queue.shift();
-    if (report !== undefined) await send(entry, report, { signal, deadline: options.deadline });
+    if (report !== undefined) await send(entry, report, { signal, deadline: options.deadline() });
   }
 
   function enqueue(entry: Entry): void {

@@ -9,6 +9,8 @@ import type { Start } from './begin.ts';
 import { createBoard } from './board.ts';
 import { verifyClaims } from './claims.ts';
 import type { VerifiedClaims } from './claims.ts';
+import { deadlinesOf } from './deadlines.ts';
+import type { OwnTimeouts } from './deadlines.ts';
 import type { LineageOf } from './lineage.ts';
 import type { DeliveryStatusPlace, Line } from './line.ts';
 import { linesOf } from './line.ts';
@@ -36,6 +38,8 @@ export interface SyncOptions {
   readonly signal: AbortSignal;
   /** Milliseconds since the epoch: no verdict by then is `timed-out`. */
   readonly deadline: number;
+  /** Absent: `deadline` was asked for, and holds for all. */
+  readonly own?: OwnTimeouts;
   readonly targets: readonly SyncTarget[];
   readonly delivery: DeliveryPlace;
   readonly place: DeliveryStatusPlace;
@@ -72,10 +76,11 @@ export async function sync(options: SyncOptions): Promise<SyncResult> {
   );
   const quiet = (line: Line) =>
     starts.filter(({ cell }) => line.covers(cell)).every(({ target }) => unchanged.has(target));
+  let latest = options.deadline;
   const board = createBoard({
     clock,
     signal: options.signal,
-    deadline: options.deadline + graceMs,
+    deadline: () => latest + graceMs,
     gitlabOf: (line) => (line.app === null ? options.gitlab() : options.gitlabFor(line.app)),
     targetUrl: options.jobUrl,
     keep: (line) => (quiet(line) ? 'success' : undefined),
@@ -107,7 +112,13 @@ export async function sync(options: SyncOptions): Promise<SyncResult> {
   };
   try {
     begin(() => []);
-    const [refused] = await untilAborted(Promise.all([verify(), followAll(options, cells, show)]), options.signal);
+    const follow = async () => {
+      const open = [...cells.keys()].filter(({ followed }) => followed !== null);
+      const deadlines = await deadlinesOf(open, { ...options, now: startedAt });
+      latest = Math.max(latest, ...deadlines.values());
+      await followAll(options, deadlines, cells, show);
+    };
+    const [refused] = await untilAborted(Promise.all([verify(), follow()]), options.signal);
     const posted = await untilAborted(board.settle(), options.signal);
     return resultOf([...cells.values()], posted, refused, startedAt);
   } catch (error) {
@@ -120,13 +131,26 @@ export async function sync(options: SyncOptions): Promise<SyncResult> {
 }
 
 /** Follows every cluster of every environment until each cell is final or its time is up. */
-async function followAll(options: SyncOptions, cells: Map<Start, Cell>, show: () => void): Promise<void> {
-  const open = [...cells.keys()].filter(({ followed }) => followed !== null);
-  const now = options.clock.now();
-  const deadlineOf = ({ target }: Start) => Math.min(options.deadline, now + (target.pair.timeoutMs ?? Infinity));
-  const groups = Map.groupBy(open, (start) => `${start.cell.environment}/${start.cell.cluster} ${deadlineOf(start)}`);
+async function followAll(
+  options: SyncOptions,
+  deadlines: ReadonlyMap<Start, number>,
+  cells: Map<Start, Cell>,
+  show: () => void,
+): Promise<void> {
+  const groups = Map.groupBy(
+    [...deadlines],
+    ([{ cell }, deadline]) => `${cell.environment}/${cell.cluster} ${deadline}`,
+  );
   await Promise.all(
-    [...groups.values()].map((group) => followGroup(options, group, deadlineOf(group[0]!), cells, show)),
+    [...groups.values()].map((group) =>
+      followGroup(
+        options,
+        group.map(([start]) => start),
+        group[0]![1],
+        cells,
+        show,
+      ),
+    ),
   );
 }
 

@@ -118,14 +118,19 @@ export const allowedAgentsSchema = z
       z.object({
         id: z.number(),
         name: z.string().optional(),
-        config_project: z.object({ id: z.number(), path_with_namespace: z.string().optional() }),
+        config_project: z.object({
+          id: z.number(),
+          path_with_namespace: z.string().optional(),
+          path: z.string().optional(),
+        }),
       }),
     ),
   })
   .transform((answer) =>
     answer.allowed_agents.map((agent) => ({
       id: agent.id,
-      configProject: agent.config_project.path_with_namespace ?? String(agent.config_project.id),
+      configProject:
+        agent.config_project.path_with_namespace ?? agent.config_project.path ?? String(agent.config_project.id),
       ...(agent.name === undefined ? {} : { name: agent.name }),
     })),
   );
