@@ -6,9 +6,10 @@ import { evaluate, type Evaluated } from './evaluate.ts';
 import type { LedgerEntry } from './ledger.ts';
 import { materialize, prove, type Proof } from './prove.ts';
 import type { Run } from './publish-item.ts';
-import { objectsIn } from './rendered.ts';
 import { sameSourceOf } from './same-source.ts';
 import type { Selection } from './select.ts';
+import { refuseShrinking } from './shrink.ts';
+import type { Standing } from './standing.ts';
 
 type Ready = Extract<Evaluated, { state: 'ready' }>;
 
@@ -21,35 +22,57 @@ export interface Certified {
 
 /**
  * Proves that an artifact builds to what the full tree builds to. Where it does not, or was not understood, the folder
- * is taken too, and that is said. Faults `build_refused`, `prune_refused`, and those of the selection.
+ * is taken too, and that is said. An artifact that lacks objects which git did not delete is refused, unless overridden.
+ * Faults `build_refused`, `prune_refused`, and those of the selection.
  */
-export async function certify(run: Run, item: Ready, entry: LedgerEntry | undefined): Promise<Certified> {
-  if (run.override === null) await refuseDroppedRoots(run, item, entry);
+export async function certify(
+  run: Run,
+  item: Ready,
+  entry: LedgerEntry | undefined,
+  standing: Standing | null,
+): Promise<Certified> {
+  const { certified, rendered } = await provenSelection(run, item);
+  if (run.override !== null || rendered === null) return certified;
+  const note = await refuseShrinking(run, { ...item, ...certified }, entry, standing, rendered);
+  return note === null ? certified : { ...certified, said: [...certified.said, note] };
+}
+
+/** `rendered`: the YAML of all that Flux builds from the selection; null where nothing could be proven. */
+async function provenSelection(
+  run: Run,
+  item: Ready,
+): Promise<{ readonly certified: Certified; readonly rendered: readonly string[] | null }> {
   const said = item.selection.by === 'wide' ? [`${wideText(item)} (${item.selection.notes.join('; ')})`] : [];
+  const { selection, contentDigest } = item;
   const first = await proofOf(run, item);
   if (first.proven) {
-    const more = item.selection.by === 'folder' ? [] : foundByBuild(run, item, first.rendered);
-    if (more.length === 0) return { selection: item.selection, contentDigest: item.contentDigest, said };
+    const more = selection.by === 'folder' ? [] : foundByBuild(run, item, first.rendered);
+    if (more.length === 0) return { certified: { selection, contentDigest, said }, rendered: first.rendered };
     const wide = await widen(run, item, more);
-    return { ...wide, said: [`${wideText(item)} (the build names ${more.join(', ')})`] };
+    const why = `${wideText(item)} (the build names ${more.join(', ')})`;
+    const { rendered } = await provenWide(run, wide);
+    return { certified: { selection: wide.selection, contentDigest: wide.contentDigest, said: [why] }, rendered };
   }
   if (isRemote(item, first.why)) {
-    return {
-      selection: item.selection,
-      contentDigest: item.contentDigest,
-      said: [...said, `not proven: ${first.why}`],
-    };
+    return { certified: { selection, contentDigest, said: [...said, `not proven: ${first.why}`] }, rendered: null };
   }
-  if (item.selection.by === 'wide') throw incomplete(item, first);
+  if (selection.by === 'wide') throw incomplete(item, first);
   const wide = await widen(run, item, []);
-  const second = await proofOf(run, wide);
-  if (!second.proven) throw incomplete(item, second);
-  return { ...wide, said: [`${wideText(item)} (${first.why})`] };
+  const { rendered } = await provenWide(run, wide);
+  const why = `${wideText(item)} (${first.why})`;
+  return { certified: { selection: wide.selection, contentDigest: wide.contentDigest, said: [why] }, rendered };
+}
+
+async function provenWide(run: Run, wide: Ready): Promise<Extract<Proof, { proven: true }>> {
+  const proof = await proofOf(run, wide);
+  if (!proof.proven) throw incomplete(wide, proof);
+  return proof;
 }
 
 async function proofOf(run: Run, item: Ready): Promise<Proof> {
   const { files, kustomize, snapshot, signal } = run;
-  await using part = await materialize({ files, kustomize, snapshot, entries: item.selection.entries, signal });
+  const content = snapshot.files(item.selection.entries, signal);
+  await using part = await materialize({ files, kustomize, content, signal });
   try {
     const roots = item.artifact.roots.length;
     // With `files: folder` children elsewhere are the user's own affair.
@@ -96,27 +119,6 @@ function foundByBuild(run: Run, item: Ready, rendered: readonly string[]): reado
     });
   });
   return [...new Set(paths)];
-}
-
-/** A root that was built before, is still in git, and would be gone from the artifact: Flux would prune its objects. */
-async function refuseDroppedRoots(run: Run, item: Ready, entry: LedgerEntry | undefined): Promise<void> {
-  const held = new Set(item.selection.entries.map((file) => file.path));
-  const dropped = (entry?.roots ?? []).filter(
-    (root) =>
-      !item.artifact.roots.includes(root) &&
-      run.snapshot.tree.below(root === '.' ? '' : root).some((path) => !held.has(path)),
-  );
-  for (const root of dropped) {
-    const full = await run.full();
-    const built = await full.build({ folder: root === '.' ? '' : root, components: [] });
-    const objects = built.ok ? objectsIn(built.yaml) : [];
-    if (objects.length === 0) continue;
-    throw new Fault(
-      'prune_refused',
-      `${item.artifact.name}: root ${root} is no longer part of the artifact, but git still holds it: ${objects.slice(0, 5).join(', ')} would be pruned`,
-      { hint: `Delete ${root} from git as well, or keep it in \`roots\`; --override REASON publishes all the same.` },
-    );
-  }
 }
 
 function incomplete(item: Ready, proof: Proof | null): Fault {

@@ -52,7 +52,7 @@ export function expandLinks(tree: readonly GitEntry[], targets: LinkTargets): En
       files.set(path, { path, oid, size, executable: entry.mode === '100755' });
     }
   }
-  if (linkAt.size === 0) return { files, barred };
+  if (linkAt.size === 0) return withoutUnreadable(files, barred);
   const plain = [...files.values()];
   for (const path of linkAt.keys()) {
     const target = resolveLink(path, linkAt);
@@ -66,6 +66,20 @@ export function expandLinks(tree: readonly GitEntry[], targets: LinkTargets): En
       barred.set(path, `is a symlink to ${target.path}, which is not in the commit`);
     }
   }
+  return withoutUnreadable(files, barred);
+}
+
+/** Bars names that Flux's untar stops at (github.com/fluxcd/pkg/tar `untar.go`, `validRelPath`), and those that are no UTF-8. */
+function withoutUnreadable(files: Map<string, Entry>, barred: Map<string, string>): Entries {
+  for (const path of files.keys()) {
+    const why = /\\|\.\.\//.test(path)
+      ? 'has a name that Flux refuses to unpack (it holds \\ or ../): rename it'
+      : path.includes('\uFFFD')
+        ? 'has a name that is not UTF-8: rename it'
+        : null;
+    if (why !== null) barred.set(path, why);
+  }
+  for (const path of barred.keys()) files.delete(path);
   return { files, barred };
 }
 

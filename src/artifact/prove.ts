@@ -3,39 +3,42 @@ import { Fault } from '../fault.ts';
 import type { Reach, Tree } from '../manifest/reach.ts';
 import type { Files } from '../systems/files.ts';
 import type { Kustomize } from '../systems/kustomize.ts';
-import type { Entry } from './entries.ts';
+import type { ArchiveFile } from './archive.ts';
 import { buildStep, objectsIn } from './rendered.ts';
 import { treeOf } from './select.ts';
-import type { Snapshot } from './snapshot.ts';
+
+/** A folder that Flux builds, with the components that a Kustomization adds. */
+export type BuiltFolder = Reach['builds'][number];
 
 /** A tree on disk, ready to be built. */
 export interface BuildFolder extends AsyncDisposable {
   /** What Flux would render for one folder; null where kustomize refuses, with its text. */
-  build(build: Reach['builds'][number]): Promise<Rendered>;
+  build(build: BuiltFolder): Promise<Rendered>;
 }
 
 /** What a build gave. */
 export type Rendered = { readonly ok: true; readonly yaml: string } | { readonly ok: false; readonly error: string };
 
-/** Writes entries to a temporary folder. */
+/** Writes files to a temporary folder. */
 export async function materialize(options: {
   readonly files: Files;
   readonly kustomize: Kustomize;
-  readonly snapshot: Snapshot;
-  readonly entries: readonly Entry[];
+  readonly content: AsyncIterable<ArchiveFile> | Iterable<ArchiveFile>;
   readonly signal?: AbortSignal | undefined;
 }): Promise<BuildFolder> {
-  const { files, kustomize, snapshot, entries, signal } = options;
+  const { files, kustomize, content, signal } = options;
   const folder = await files.temporary('sluice-build-');
+  const paths: string[] = [];
   try {
-    for await (const file of snapshot.files(entries, signal)) {
+    for await (const file of content) {
+      paths.push(file.path);
       await files.write(`${folder.path}/tree/${file.path}`, file.content);
     }
   } catch (error) {
     await folder[Symbol.asyncDispose]();
     throw error;
   }
-  const tree: Tree = treeOf(entries.map((entry) => entry.path));
+  const tree: Tree = treeOf(paths);
   let builds = 0;
   return {
     async build(build) {

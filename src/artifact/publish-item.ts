@@ -21,6 +21,8 @@ export interface Run {
   readonly registry: Registry | null;
   readonly files: Files;
   readonly kustomize: Kustomize;
+  /** Another commit, or ours with the files that Flux leaves out. Fault `commit_missing`. */
+  open(sha: string, options: { readonly ignore: boolean }): Promise<Snapshot>;
   /** The full tree, ready to be built; made on first use. */
   full(): Promise<BuildFolder>;
   readonly project: string;
@@ -127,7 +129,7 @@ async function publishChanged(
       tags: tags.slice(0, 1),
     };
   }
-  const certified = await certify(run, item, entry);
+  const certified = await certify(run, item, entry, standing);
   const { contentDigest, selection, said } = certified;
   const again = unchanged(contentDigest);
   if (again) return again;

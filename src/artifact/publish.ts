@@ -98,10 +98,10 @@ export async function publish(systems: PublishSystems, input: PublishInput): Pro
     layoutFolder: input.layoutFolder,
     override: input.override,
     notice,
+    open: (commit, options) => openSnapshot(git, commit, options),
     full() {
-      full ??= materialize({ files, kustomize, snapshot, entries: [...snapshot.entries.files.values()], signal }).then(
-        (folder) => disposals.use(folder),
-      );
+      const content = snapshot.files([...snapshot.entries.files.values()], signal);
+      full ??= materialize({ files, kustomize, content, signal }).then((folder) => disposals.use(folder));
       return full;
     },
     closedGate(name) {

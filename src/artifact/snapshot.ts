@@ -26,8 +26,12 @@ export interface Snapshot {
 const SMALL = 256 * 1024;
 const KEPT = 64 * 1024 * 1024;
 
-/** Opens a commit. Fault `commit_missing`. */
-export async function openSnapshot(git: GitRepository, sha: string): Promise<Snapshot> {
+/** Opens a commit; `ignore: false`: with the files that Flux leaves out. Fault `commit_missing`. */
+export async function openSnapshot(
+  git: GitRepository,
+  sha: string,
+  { ignore = true }: { readonly ignore?: boolean } = {},
+): Promise<Snapshot> {
   const commit = await git.commit(sha);
   const tree = await git.tree(sha);
   const kept = new Map<string, Uint8Array>();
@@ -47,7 +51,9 @@ export async function openSnapshot(git: GitRepository, sha: string): Promise<Sna
   );
   await keep([...links(tree), ...ignoreFiles].map((entry) => entry.oid));
   const expanded = expandLinks(tree, new Map(links(tree).map((entry) => [entry.oid, text(entry.oid)])));
-  const ignored = ignoreRules(new Map(ignoreFiles.map((entry) => [entry.path, text(entry.oid)])));
+  const ignored = ignore
+    ? ignoreRules(new Map(ignoreFiles.map((entry) => [entry.path, text(entry.oid)])))
+    : () => false;
   const remaining = <T>(map: ReadonlyMap<string, T>) => new Map([...map].filter(([path]) => !ignored(path)));
   const entries: Entries = { files: remaining(expanded.files), barred: remaining(expanded.barred) };
   const texts = new Map<string, string>();

@@ -10,6 +10,8 @@ export interface Standing {
   readonly commit: string | null;
   /** Time of that commit, RFC 3339 in UTC; '' where unknown. */
   readonly createdAt: string;
+  /** Its first layer, which is all that Flux unpacks. */
+  readonly layer: { readonly digest: string; readonly size: number } | null;
 }
 
 /** Reads what stands under a tag; null where there is nothing. One request; faults of `Registry`. */
@@ -29,5 +31,6 @@ function standingOf(manifest: RegistryManifest): Standing {
     contentDigest: manifest.annotations[annotationNames.contentDigest] ?? null,
     commit: commitOfRevision(manifest.annotations[annotationNames.revision] ?? '') ?? null,
     createdAt: manifest.annotations[annotationNames.created] ?? '',
+    layer: manifest.layers[0] ?? null,
   };
 }
