@@ -24,6 +24,7 @@ const COLD_SECONDS = {
   'notification-controller': 190,
   'helm-controller': 130,
   'flux-oracle': 40,
+  cosign: 350,
 };
 
 /** Where built tools are kept: $XDG_CACHE_HOME/sluice/bin, else ~/.cache/sluice/bin. */
