@@ -1,9 +1,22 @@
-import { createWriteStream } from 'node:fs';
+import { createWriteStream, rmSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { Fault } from '../fault.ts';
 import type { Files } from './files.ts';
+
+/** Temporary folders that stand: none outlives this process, which may end while they are still being removed. */
+const standing = new Set<string>();
+let watching = false;
+
+function watch(path: string): void {
+  standing.add(path);
+  if (watching) return;
+  watching = true;
+  process.on('exit', () => {
+    for (const each of standing) rmSync(each, { recursive: true, force: true, maxRetries: 3 });
+  });
+}
 
 /** Local files below or beside `folder`; temporary folders go to `temporaryFolder`. */
 export function localFiles(folder: string, temporaryFolder: string): Files {
@@ -71,7 +84,14 @@ export function localFiles(folder: string, temporaryFolder: string): Files {
     },
     async temporary(prefix) {
       const path = await mkdtemp(join(temporaryFolder, prefix));
-      return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true, maxRetries: 3 }) };
+      watch(path);
+      return {
+        path,
+        async [Symbol.asyncDispose]() {
+          await rm(path, { recursive: true, force: true, maxRetries: 3 });
+          standing.delete(path);
+        },
+      };
     },
   };
 }

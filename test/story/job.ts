@@ -42,6 +42,8 @@ export interface JobWorld extends AsyncDisposable {
   ): string;
   start(args: readonly string[], options?: RunOptions): RunningJob;
   run(args: readonly string[], options?: RunOptions): Promise<Ran>;
+  /** Commits of the delivery branch, newest first: id and subject. */
+  log(): Promise<readonly string[]>;
   /** Everything that a run could change: branches, tags, requests that write, statuses, files of the checkout. */
   snapshot(): Promise<unknown>;
   /** States of a commit's statuses in the order they were posted: `name state`. */
@@ -162,6 +164,10 @@ export async function jobWorld(): Promise<JobWorld> {
     },
     start: runs.start,
     run: (args, options) => runs.start(args, options).ended,
+    async log() {
+      const bare = join(folder, 'gitlab', 'repositories', `${projects[0]!.id}.git`);
+      return (await git('git', ['log', '--format=%H %s', 'main'], { cwd: bare })).stdout.trim().split('\n');
+    },
     async snapshot() {
       const refs = await Promise.all(
         projects.map(({ id }) =>

@@ -1,0 +1,28 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { expect, test } from 'vitest';
+
+const module = join(import.meta.dirname, '..', '..', 'src', 'systems', 'files-local.ts');
+
+test('a process that ends in the middle leaves no temporary folder', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-test-'));
+  try {
+    const script = `
+      import { writeFileSync } from 'node:fs';
+      import { localFiles } from ${JSON.stringify(module)};
+      const place = await localFiles('.', ${JSON.stringify(folder)}).temporary('credentials-');
+      writeFileSync(place.path + '/config.json', '{}');
+      console.log(place.path);
+      process.exit(3);
+    `;
+    const run = promisify(execFile)(process.execPath, ['--input-type=module', '-e', script]);
+    const ended = (await run.catch((error: unknown) => error)) as { readonly code: number; readonly stdout: string };
+    expect([ended.code, ended.stdout]).toEqual([3, expect.stringContaining('credentials-')]);
+    expect(await readdir(folder)).toEqual([]);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+});
