@@ -184,11 +184,12 @@ async function playChapter(
 }
 
 function failedLogs({ gitlab }: World, happened: readonly GitLabEvent[]): readonly string[] {
-  const failed = happened.filter((event) => event.type === 'job' && event.status === 'failed');
-  return failed.map((event) => {
-    if (event.type !== 'job') return '';
+  return happened.flatMap((event) => {
+    if (event.type === 'pipeline' && event.yamlErrors !== null)
+      return [`${event.project}: pipeline ${event.id}: ${event.yamlErrors}`];
+    if (event.type !== 'job' || event.status !== 'failed') return [];
     const end = gitlab.jobLog(event.project, event.id).trimEnd().split('\n').slice(-25);
-    return [`${event.project}: job ${event.name} (exit code ${event.exitCode}) ended with`, ...end].join('\n');
+    return [[`${event.project}: job ${event.name} (exit code ${event.exitCode}) ended with`, ...end].join('\n')];
   });
 }
 

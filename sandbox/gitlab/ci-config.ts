@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
-import { fileAt, git, zeros } from './repositories.ts';
+import { checkout } from './ci-checkout.ts';
+import { fileAt } from './repositories.ts';
 import type { JobSpec, Project, State } from './state.ts';
 import type { Values } from './ci-variables.ts';
 
@@ -210,38 +211,30 @@ function combinations(matrix: unknown): readonly Readonly<Record<string, string>
   );
 }
 
-/** A fresh checkout without remote access; `origin/<default branch>` is what `rules:changes` compares with. */
-async function checkout(state: State, folder: string, question: Question): Promise<void> {
-  const { project, sha } = question;
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  await git(state, folder, ['clone', '-q', '--shared', '--no-checkout', '--no-tags', project.repository, 'project']);
-  const work = join(folder, 'project');
-  await git(state, work, ['checkout', '-q', '--detach', sha]);
-  const base =
-    question.changesBase && question.changesBase !== zeros
-      ? question.changesBase
-      : (
-          await git(state, work, [
-            '-c',
-            'user.name=x',
-            '-c',
-            'user.email=x',
-            'commit-tree',
-            '4b825dc642cb6eb9a060e54bf8d69288fbee4904',
-            '-m',
-            'nothing',
-          ])
-        ).trim();
-  await git(state, work, ['remote', 'set-url', 'origin', `${state.url}/${project.path}.git`]);
-  await git(state, work, ['update-ref', `refs/remotes/origin/${project.defaultBranch}`, base]);
-  await git(state, work, ['symbolic-ref', 'refs/remotes/origin/HEAD', `refs/remotes/origin/${project.defaultBranch}`]);
+interface ListOptions {
+  readonly probe: boolean;
+  readonly validate: boolean;
 }
 
+/** gitlab-ci-local copies one component for two includes at the same time and then stumbles over the first copy. */
 async function list(
   state: State,
   folder: string,
   question: Question,
-  options: { readonly probe: boolean; readonly validate: boolean },
+  options: ListOptions,
+  tries = 5,
+): Promise<Listing | { readonly error: string }> {
+  const found = await listOnce(state, folder, question, options);
+  if (!('error' in found) || tries === 0 || !/cp: cannot create .*: File exists/.test(found.error)) return found;
+  await rm(join(folder, 'state'), { recursive: true, force: true });
+  return list(state, folder, question, options, tries - 1);
+}
+
+async function listOnce(
+  state: State,
+  folder: string,
+  question: Question,
+  options: ListOptions,
 ): Promise<Listing | { readonly error: string }> {
   const work = join(folder, 'project');
   const extra = options.probe
@@ -286,5 +279,8 @@ function reason(output: string): string {
         line !== '' &&
         !/^(parsing and downloads|json schema validated|downloaded |Using fallback|Unable to retrieve)/.test(line),
     );
-  return lines.join(' ').slice(0, 1000) || 'the configuration is not valid';
+  const text = lines.join(' ');
+  return (
+    (text.length > 2000 ? `${text.slice(0, 500)} … ${text.slice(-1500)}` : text) || 'the configuration is not valid'
+  );
 }

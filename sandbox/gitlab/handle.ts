@@ -78,6 +78,8 @@ export type GitLabEvent = { readonly at: number; readonly project: string } & (
       readonly ref: string;
       readonly source: string;
       readonly status: string;
+      /** Why the CI configuration could not be read; such a pipeline has no jobs. */
+      readonly yamlErrors: string | null;
     }
   | {
       readonly type: 'job';

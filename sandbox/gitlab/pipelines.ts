@@ -73,8 +73,8 @@ export async function addPipeline(state: State, pipeline: Pipeline): Promise<voi
 
 /** Announces a pipeline's state. */
 export function announce(state: State, pipeline: Pipeline): void {
-  const { id, sha, ref, source, status } = pipeline;
-  state.emit({ type: 'pipeline', project: pipeline.project.path, id, sha, ref, source, status });
+  const { id, sha, ref, source, status, yamlErrors } = pipeline;
+  state.emit({ type: 'pipeline', project: pipeline.project.path, id, sha, ref, source, status, yamlErrors });
 }
 
 /** Takes the status of its rows. Answers whether it changed. */
