@@ -1,0 +1,171 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { PublishedArtifact } from '../../../src/artifact/published.ts';
+import { publishing, type Publishing } from '../../artifact/publishing.ts';
+import { hasApplied } from '../flux-object.ts';
+import { oracle } from '../oracle.ts';
+import { sampleApp } from '../sample-app.ts';
+import { setStage } from '../stage.ts';
+
+const map = (name: string) => `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}, namespace: demo}\n`;
+const below = (folder: string, files: Record<string, string>) =>
+  Object.fromEntries(Object.entries(files).map(([path, text]) => [`${folder}/${path}`, text]));
+
+const config = `version: 1
+environments:
+  staging: {clusters: [{name: staging, agent: "shop/agents:staging"}]}
+apps:
+  reached: {}
+  folder: {files: folder}
+  several: {roots: [apps/several/one, apps/several/two]}
+  names: {}
+  linked: {}
+  parent: {}
+`;
+
+const long = `${'deep/'.repeat(24)}${'long-'.repeat(30)}`;
+const files: Record<string, string> = {
+  ...below('apps/reached/base', sampleApp({ namespace: 'demo' })),
+  'apps/reached/staging/kustomization.yaml':
+    'resources: [../base]\npatches: [{path: ../../../shared/replicas.yaml}]\nconfigMapGenerator: [{name: more, namespace: demo, files: [note.txt=../../../shared/note.txt]}]\n',
+  'shared/replicas.yaml':
+    'apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: podinfo, namespace: demo}\nspec: {replicas: 2}\n',
+  'shared/note.txt': 'Grüße\n',
+  'shared/not-reached.yaml': map('not-reached'),
+  'apps/folder/staging/kustomization.yaml':
+    'configMapGenerator: [{name: logo, namespace: demo, files: [logo.png]}]\nresources: [a.yaml]\n',
+  'apps/folder/staging/a.yaml': map('folder'),
+  'apps/folder/staging/logo.png': '\u0000\u0001 not quite a picture',
+  'apps/folder/staging/photo.jpg': 'left out by Flux',
+  'apps/folder/.sourceignore': '*.md\n!logo.png\n',
+  'apps/folder/README.md': 'left out',
+  'apps/several/one/a.yaml': map('one'),
+  'apps/several/two/kustomization.yaml': 'resources: [b.yaml]\n',
+  'apps/several/two/b.yaml': map('two'),
+  [`apps/names/staging/${long}.yaml`]: map('long'),
+  'apps/names/staging/with space.yaml': map('space'),
+  'apps/names/staging/-dash.yaml': map('dash'),
+  'apps/names/staging/ümläut.yaml': map('umlaut'),
+  'apps/linked/staging/kustomization.yaml': 'resources: [common, link.yaml]\n',
+  'shared/common/kustomization.yaml': 'resources: [c.yaml]\n',
+  'shared/common/c.yaml': map('common'),
+  'shared/linked.yaml': map('linked'),
+  'apps/parent/staging/child.yaml':
+    'apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: child, namespace: flux-system}\nspec: {interval: 10m, prune: true, path: ./apps/parent/child, components: [../parts], sourceRef: {kind: OCIRepository, name: parent}}\n',
+  'apps/parent/child/kustomization.yaml': 'resources: [d.yaml]\n',
+  'apps/parent/child/d.yaml': map('child'),
+  'apps/parent/parts/kustomization.yaml':
+    'apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\nresources: [e.yaml]\n',
+  'apps/parent/parts/e.yaml': map('parts'),
+};
+const links = {
+  'apps/linked/staging/common': '../../../shared/common',
+  'apps/linked/staging/link.yaml': '../../../shared/linked.yaml',
+};
+
+/** What each artifact must hold, beyond the files of its roots' folders: path → path in git. */
+const holds: Readonly<Record<string, readonly string[]>> = {
+  reached: [
+    ...Object.keys(files).filter((path) => path.startsWith('apps/reached/')),
+    'shared/note.txt',
+    'shared/replicas.yaml',
+  ],
+  folder: Object.keys(files).filter((path) => /^apps\/folder\/(?!README|staging\/photo)/.test(path)),
+  several: Object.keys(files).filter((path) => path.startsWith('apps/several/')),
+  names: Object.keys(files).filter((path) => path.startsWith('apps/names/')),
+  linked: [
+    'apps/linked/staging/common/c.yaml',
+    'apps/linked/staging/common/kustomization.yaml',
+    'apps/linked/staging/kustomization.yaml',
+    'apps/linked/staging/link.yaml',
+  ],
+  parent: Object.keys(files).filter((path) => path.startsWith('apps/parent/')),
+};
+
+describe('artifacts as the real Flux takes them, from CNCF distribution', () => {
+  const stage = setStage({ tier: 'core' });
+  let world: Publishing;
+  let sha: string;
+  let artifacts: readonly PublishedArtifact[];
+  const artifact = (name: string) => {
+    const found = artifacts.find((one) => one.artifact === name);
+    if (!found?.digest) throw new Error(`${name} was not pushed: ${found?.reason}`);
+    return { ...found, digest: found.digest };
+  };
+
+  beforeAll(async () => {
+    world = await publishing({ host: stage().stack.registryHost });
+    await world.commit(files);
+    sha = await world.commit(links, { mode: '120000' });
+    artifacts = (await world.publish(sha, { config })).publication.artifacts;
+  });
+  afterAll(() => world[Symbol.asyncDispose]());
+
+  test('all are pushed, and not twice', async () => {
+    expect(artifacts.map(({ artifact: name, outcome, reason }) => [name, outcome, reason])).toEqual(
+      Object.keys(holds).map((name) => [name, 'pushed', 'first push']),
+    );
+    const again = await world.publish(sha, { config });
+    expect(again.publication.artifacts.map(({ outcome }) => outcome)).toEqual(artifacts.map(() => 'unchanged'));
+  });
+
+  test.each(Object.keys(holds))(
+    '%s: Flux’s OCI client pulls git’s files, and source-controller keeps them all',
+    async (name) => {
+      const { repository, digest, revision } = artifact(name);
+      const { files: pulled, metadata } = await oracle.pull(`${repository}:staging`);
+      expect(Object.keys(pulled).sort()).toEqual([...(holds[name] ?? [])].sort());
+      for (const [path, content] of Object.entries(pulled)) {
+        const origin = Object.entries(links).reduce(
+          (at, [link, target]) => (at.startsWith(link) ? target.replace('../../../', '') + at.slice(link.length) : at),
+          path,
+        );
+        expect(Buffer.from(content, 'latin1').toString()).toBe(files[origin]);
+      }
+      expect(metadata).toMatchObject({ digest: expect.stringContaining(digest), source_revision: revision });
+      expect(await oracle.keep(pulled)).toEqual(pulled);
+    },
+  );
+
+  test.each([
+    ['reached', './apps/reached/staging'],
+    ['folder', './apps/folder/staging'],
+    ['several', './apps/several/one', './apps/several/two'],
+    ['names', './apps/names/staging'],
+    ['linked', './apps/linked/staging'],
+    ['parent', './apps/parent/staging', './apps/parent/child'],
+  ])('%s becomes Ready=True at the pushed digest', async (name, ...paths) => {
+    const { scene } = stage();
+    const { digest } = artifact(name);
+    await scene.put('OCIRepository', name, scene.ociSpec(`shop/delivery/${name}`, { ref: { tag: 'staging' } }));
+    for (const [index, path] of paths.entries()) {
+      const kustomization = path.endsWith('/child') ? 'child' : `${name}-${index}`;
+      if (kustomization !== 'child')
+        await scene.put('Kustomization', kustomization, scene.kustomizationSpec(name, { path }));
+      const { object } = await scene.waitFor('Kustomization', kustomization, hasApplied(digest));
+      expect(object.status?.lastAppliedRevision).toBe(`staging@${digest}`);
+    }
+  });
+
+  test('the child’s components came with it', async () => {
+    const { kube } = stage().stack;
+    const { items } = await kube.get<{ items: { metadata: { name: string } }[] }>('/api/v1/namespaces/demo/configmaps');
+    const names = items.map(({ metadata }) => metadata.name.replace(/-[0-9a-z]{10}$/, ''));
+    expect(names).toEqual(
+      expect.arrayContaining([
+        'child',
+        'common',
+        'dash',
+        'folder',
+        'linked',
+        'logo',
+        'long',
+        'more',
+        'one',
+        'parts',
+        'space',
+        'two',
+        'umlaut',
+      ]),
+    );
+  });
+});
