@@ -1,32 +1,80 @@
 import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+
+const root = join(import.meta.dirname, '..');
+/** The project's own Node. */
+export const node = join(root, 'node_modules', '.bin', 'node');
+/** The packaged CLI. */
+export const cli = join(root, 'dist', 'sluice.js');
 
 /** One row of a bench: a figure, its floor in the same run, and the goal for their ratio. */
 export interface Row {
   readonly name: string;
-  /** Median wall seconds (or the unit named). */
+  /** In `unit`. */
   readonly value: number;
-  readonly floor: number;
+  /** null: there is none; the figure stands beside the others. */
+  readonly floor: number | null;
   readonly unit: string;
   readonly goal: string;
+  /** What belongs to the figure, e.g. failures. */
+  readonly note?: string;
 }
 
-/** Wall seconds of a command whose output is thrown away; rejects when it fails. */
-export function timeCommand(
-  command: string,
-  args: readonly string[],
-  options: { readonly cwd?: string; readonly env?: NodeJS.ProcessEnv } = {},
-): Promise<number> {
+/** How large the benches are. */
+export interface BenchOptions {
+  /** Numbers of concurrent writers. */
+  readonly writers: readonly number[];
+  /** Commits of the big history. */
+  readonly commits: number;
+  /** Manifests in the big history. */
+  readonly manifests: number;
+  /** YAML files to discover in. */
+  readonly files: number;
+  readonly rounds: number;
+}
+
+/** How a command ended. */
+export interface Ended {
+  readonly code: number | null;
+  readonly seconds: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Options of a command: folder, whole environment, text for its stdin. */
+export interface CommandOptions {
+  readonly cwd?: string;
+  readonly env?: NodeJS.ProcessEnv;
+  readonly input?: string;
+}
+
+/** Runs a command to its end, whatever its exit code. */
+export function runToEnd(command: string, args: readonly string[], options: CommandOptions = {}): Promise<Ended> {
   return new Promise((resolve, reject) => {
     const started = performance.now();
-    const child = spawn(command, args, { ...options, stdio: ['ignore', 'ignore', 'pipe'] });
-    let text = '';
-    child.stderr.on('data', (data) => (text += String(data)));
+    const { input = '', ...rest } = options;
+    const child = spawn(command, args, { ...rest, stdio: ['pipe', 'pipe', 'pipe'] });
+    let stdout = '';
+    let stderr = '';
+    child.stdout.on('data', (data) => (stdout += String(data)));
+    child.stderr.on('data', (data) => (stderr += String(data)));
+    child.stdin.on('error', () => {});
+    child.stdin.end(input);
     child.on('error', reject);
-    child.on('close', (code) => {
-      if (code === 0) resolve((performance.now() - started) / 1000);
-      else reject(new Error(`${command} ${args[0] ?? ''} ended with ${code}: ${text.slice(-500)}`));
-    });
+    child.on('close', (code) => resolve({ code, seconds: (performance.now() - started) / 1000, stdout, stderr }));
   });
+}
+
+/** As `runToEnd`; rejects where the command fails. */
+export async function runCommand(command: string, args: readonly string[], options?: CommandOptions): Promise<Ended> {
+  const ended = await runToEnd(command, args, options);
+  if (ended.code === 0) return ended;
+  throw new Error(`${command} ${args.slice(0, 2).join(' ')} ended with ${ended.code}: ${ended.stderr.slice(-500)}`);
+}
+
+/** Wall seconds of a command; rejects when it fails. */
+export async function timeCommand(command: string, args: readonly string[], options?: CommandOptions): Promise<number> {
+  return (await runCommand(command, args, options)).seconds;
 }
 
 /** Runs two tasks in turn, so that both meet the same machine, and gives the medians. */
@@ -48,16 +96,21 @@ export async function paired(
 
 /** Middle of a list. */
 export function median(values: readonly number[]): number {
+  return quantile(values, 0.5);
+}
+
+/** The value below which a share of the list lies. */
+export function quantile(values: readonly number[], share: number): number {
   const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
 }
 
 /** Rows as text: figure, floor, ratio, goal. */
 export function rowsText(rows: readonly Row[]): string {
   return rows
-    .map(
-      ({ name, value, floor, unit, goal }) =>
-        `${name}: ${value.toFixed(3)} ${unit}, floor ${floor.toFixed(3)} ${unit}, ratio ${(value / floor).toFixed(2)} (goal ${goal})`,
-    )
+    .map(({ name, value, floor, unit, goal, note }) => {
+      const beside = floor === null ? '' : `, floor ${floor.toFixed(3)} ${unit}, ratio ${(value / floor).toFixed(2)}`;
+      return `${name}: ${value.toFixed(3)} ${unit}${beside} (goal ${goal})${note === undefined ? '' : `; ${note}`}`;
+    })
     .join('\n');
 }

@@ -1,10 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import { paired, timeCommand, type Row } from './measure.ts';
-
-const root = join(import.meta.dirname, '..');
-const node = join(root, 'node_modules', '.bin', 'node');
-const cli = join(root, 'dist', 'sluice.js');
+import { dirname, join } from 'node:path';
+import { cli, node, paired, timeCommand, type Row } from './measure.ts';
 
 /** How long the CLI takes to start, beside an empty node; and what it weighs. */
 export async function benchStart(): Promise<readonly Row[]> {
@@ -13,7 +9,7 @@ export async function benchStart(): Promise<readonly Row[]> {
     () => timeCommand(node, [cli, '--help']),
     () => timeCommand(node, ['-e', '0']),
   );
-  const files = await readdir(join(root, 'dist'), { recursive: true, withFileTypes: true });
+  const files = await readdir(dirname(cli), { recursive: true, withFileTypes: true });
   const sizes = await Promise.all(
     files
       .filter((entry) => entry.isFile() && entry.name.endsWith('.js'))
