@@ -147,9 +147,8 @@ export async function refuse(args: readonly string[], error: unknown): Promise<n
     const { localFiles } = await import('../src/systems/files-local.ts');
     const { writeReports } = await import('./output/report-files.ts');
     const input = { command: args[0] ?? '', document, result: undefined, seconds, exit: exitOf(error), redact };
-    await writeReports(localFiles(process.cwd(), tmpdir()), folder, input).catch((refusal: unknown) => {
-      if (!(refusal instanceof Fault)) throw refusal;
-    });
+    // The first error is the one to tell, and it may be this very folder.
+    await writeReports(localFiles(process.cwd(), tmpdir()), folder, input).catch(() => undefined);
   }
   if (unread(args, 'format') === 'json') await print(process.stdout, `${JSON.stringify(document, null, 2)}\n`);
   await print(process.stderr, error instanceof Fault ? faultText(error) : bugText(error, version));

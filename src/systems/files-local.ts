@@ -44,7 +44,7 @@ export function localFiles(folder: string, temporaryFolder: string): Files {
         if (mode !== undefined) await chmod(staging, mode);
         await rename(staging, target);
       } catch (error) {
-        await rm(staging, { force: true });
+        await removed(staging);
         throw unreadable(path, error);
       }
     },
@@ -56,7 +56,7 @@ export function localFiles(folder: string, temporaryFolder: string): Files {
         await pipeline(content, createWriteStream(staging));
         await rename(staging, target);
       } catch (error) {
-        await rm(staging, { force: true });
+        await removed(staging);
         throw codeOf(error) === undefined ? error : unreadable(path, error);
       }
     },
@@ -98,6 +98,11 @@ export function localFiles(folder: string, temporaryFolder: string): Files {
 
 function codeOf(error: unknown): unknown {
   return error instanceof Error && 'code' in error ? error.code : undefined;
+}
+
+/** Nothing may hide why a file could not be written, and where its folder is none there is nothing to remove. */
+async function removed(staging: string): Promise<void> {
+  await rm(staging, { force: true }).catch(() => undefined);
 }
 
 function unreadable(path: string, error: unknown): Fault {

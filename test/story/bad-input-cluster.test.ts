@@ -116,6 +116,31 @@ test('a cluster that does not answer: exit 6', async () => {
   expectEnd(await deliver({ timeout: '5s' }), 6, 'unknown', /./);
 });
 
+test('an agent that is not connected: exit 6', async () => {
+  const rule = world.cluster.scripts.fail({ when: () => true, answer: 502 });
+  expectEnd(await deliver({ timeout: '5s' }), 6, 'unknown', /502|agent/);
+  rule.remove();
+});
+
+test('a job without any right: exit 5, and the right is named', async () => {
+  world.cluster.addToken('token-without-rights', 'gitlab:ci_job:1');
+  const file = join(world.folder, 'poor-kubeconfig');
+  await writeFile(file, world.cluster.kubeconfig('shop/agents:staging-eu', 'token-without-rights'));
+  const env = { KUBECONFIG: file };
+  expectEnd(await deliver({ env }), 5, 'unknown', /ocirepositories/);
+});
+
+test('two runs follow the same commit: both end, and nothing is left open', async () => {
+  version += 1;
+  const sha = await world.version(`1.${version}.0`);
+  const publishing = world.start(['publish', '--environment', 'staging']);
+  expect((await publishing.ended).code).toBe(0);
+  const args = ['sync', '--environment', 'staging', '--published', publishing.result, '--timeout', '60s'];
+  const runs = await Promise.all([world.run(args), world.run(args)]);
+  expect(runs.map(({ code }) => code)).toEqual([0, 0]);
+  for (const commit of [sha, world.origin]) expect(world.states(commit).at(-1)).toBe(`${name} success`);
+});
+
 test('an environment without clusters is no success', async () => {
   const without = settings.replace('clusters: [{ name: eu, context: "shop/agents:staging-eu" }]', 'clusters: []');
   const files = { 'sluice.yaml': without, ...manifests(world.host, '2.0.0') };

@@ -201,6 +201,13 @@ const cases: readonly (readonly [string, Case])[] = [
 
 test.each(cases)('%s: one clear error, and nothing changes', (_, one) => expectRefusal(world, one));
 
+test('a report folder that cannot be: said, and stdout still has its document', async () => {
+  const before = await world.snapshot();
+  const ran = await world.run(['publish', '--dry-run', '--report-dir', 'sluice.yaml/reports']);
+  expect([ran.code, ran.document.fault]).toMatchObject([2, { code: 'file_unreadable' }]);
+  expect(await world.snapshot()).toEqual(before);
+});
+
 test('no output, report, argument or file held a credential, and nothing was left behind', async () => {
   expect(await world.leaks()).toEqual([]);
 });

@@ -50,7 +50,10 @@ export function jobRuns(folder: string, job: () => Surroundings): Runs {
     const ready = prepare();
     let running: Running | undefined;
     const begun = ready.then((surroundings) => {
-      running = startCli([...args, '--format', 'json', '--report-dir', reportsAt], surroundings);
+      running = startCli(
+        [...args.slice(0, 1), '--format', 'json', '--report-dir', reportsAt, ...args.slice(1)],
+        surroundings,
+      );
       return running;
     });
     async function prepare() {

@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
+import { localFiles } from '../../src/systems/files-local.ts';
 
 const module = join(import.meta.dirname, '..', '..', 'src', 'systems', 'files-local.ts');
 
@@ -22,6 +23,18 @@ test('a process that ends in the middle leaves no temporary folder', async () =>
     const ended = (await run.catch((error: unknown) => error)) as { readonly code: number; readonly stdout: string };
     expect([ended.code, ended.stdout]).toEqual([3, expect.stringContaining('credentials-')]);
     expect(await readdir(folder)).toEqual([]);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+});
+
+test('a path below a file is a fault, and leaves nothing', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-test-'));
+  try {
+    await writeFile(join(folder, 'file'), '');
+    const files = localFiles(folder, folder);
+    await expect(files.write('file/result.json', '{}')).rejects.toMatchObject({ code: 'file_unreadable' });
+    expect(await readdir(folder)).toEqual(['file']);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
