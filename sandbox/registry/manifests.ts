@@ -55,7 +55,6 @@ export function manifestRoutes(store: Store, allowed: readonly string[] | undefi
       return store.removeManifest(repository, reference) ? { status: 202 } : unknownManifest(reference);
     }
     if (question.method !== 'GET' && question.method !== 'HEAD') return unsupported();
-    if (!store.exists(repository)) return refusal(404, 'NAME_UNKNOWN', 'repository name not known to registry');
     const found = store.manifest(repository, reference);
     if (!found) return unknownManifest(reference);
     const headers = {

@@ -14,7 +14,7 @@ describe('a source that cannot be fetched', () => {
       await scene.put('OCIRepository', name, scene.ociSpec(repository, { ref: { tag: 'absent' } }));
       const { object } = await scene.waitFor('OCIRepository', name, hasFailed('OCIArtifactPullFailed'));
       expect(brief(object, 'FetchFailed')).toBe('FetchFailed=True OCIArtifactPullFailed');
-      expect(condition(object, 'FetchFailed')?.message).toMatch(/MANIFEST_UNKNOWN|NAME_UNKNOWN/);
+      expect(condition(object, 'FetchFailed')?.message).toMatch(/MANIFEST_UNKNOWN/);
       expect(brief(object, 'Reconciling')).toBe('Reconciling=True ProgressingWithRetry');
       expect(object.status?.artifact).toBeUndefined();
     },
