@@ -144,6 +144,19 @@ const Pair = z.object({
     }),
   ),
   statuses: z.array(Status),
+  announced: z.array(
+    z.object({
+      environment: z.string(),
+      app: z.string(),
+      way: z.enum(['deployment', 'note']),
+      project: z.string(),
+      sha: Sha,
+      id: z.int().nullable(),
+      iid: z.int().optional(),
+      message: z.string(),
+      fault: FaultDocument.optional(),
+    }),
+  ),
   seconds: Phases,
 });
 

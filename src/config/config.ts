@@ -115,7 +115,7 @@ export interface Pair {
   readonly pin: 'tag' | 'digest' | 'both';
   readonly health: 'workloads' | 'applied';
   readonly watch: 'cluster' | 'statuses';
-  /** How the application project hears of it; empty: it does not (default of environments with `promote_from`). */
+  /** How the application project hears of it; default `status`, and `deployment` and `note` with `promote_from`. */
   readonly report: readonly ReportWay[];
   /** Why update and promote refuse; null: they do not. */
   readonly hold: string | null;

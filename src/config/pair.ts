@@ -59,7 +59,7 @@ export function pairOf(config: Config, appName: string, environmentName: string,
     pin: own.pin ?? 'tag',
     health: own.health ?? 'workloads',
     watch: own.watch ?? 'cluster',
-    report: own.report ?? (environment.promoteFrom === null ? ['status'] : []),
+    report: own.report ?? (environment.promoteFrom === null ? ['status'] : ['deployment', 'note']),
     hold: own.hold ?? null,
   };
 }

@@ -113,7 +113,9 @@ const shared = {
   report: z
     .array(z.enum(['status', 'deployment', 'note', 'none']))
     .optional()
-    .describe('How results reach the application project.'),
+    .describe(
+      'How results reach the application project: job statuses on its commit, a deployment, a note on its merge request; default status, and deployment and note where `promote_from` is set.',
+    ),
   hold: z.string().min(1).optional().describe('Reason why update and promote refuse it.'),
 };
 

@@ -11,10 +11,6 @@ export const unsupported: readonly Unsupported[] = [
   { path: 'environments.*.gates.statuses' },
   { path: 'environments.*.watch', value: 'statuses' },
   { path: 'apps.*.watch', value: 'statuses' },
-  { path: 'environments.*.report.*', value: 'deployment' },
-  { path: 'environments.*.report.*', value: 'note' },
-  { path: 'apps.*.report.*', value: 'deployment' },
-  { path: 'apps.*.report.*', value: 'note' },
 ];
 
 /** The paths in the file that use something not supported yet. */

@@ -1,9 +1,10 @@
 import type { ExitCode, FaultRecord } from '../fault.ts';
-import { faultRecord, worstExit } from '../fault.ts';
+import { faultRecord, faults, worstExit } from '../fault.ts';
 import type { OutcomeName } from '../status/outcome.ts';
 import { worstOutcome } from '../status/outcome.ts';
 import type { StatusState } from '../status/report.ts';
 import type { ObjectState } from '../watch/verdict.ts';
+import type { Announced } from './announce.ts';
 import type { LineResult } from './board.ts';
 import type { RefusedClaim } from './claims.ts';
 import type { Cell } from './progress.ts';
@@ -45,6 +46,8 @@ export interface PairResult {
   readonly fault?: FaultRecord;
   readonly clusters: readonly ClusterResult[];
   readonly statuses: readonly StatusResult[];
+  /** Deployments and notes in the application project. */
+  readonly announced: readonly Announced[];
   readonly seconds: PhaseSeconds;
 }
 
@@ -61,22 +64,28 @@ export interface SyncResult {
 export function resultOf(
   cells: readonly Cell[],
   lines: readonly LineResult[],
-  refused: readonly RefusedClaim[],
+  { refused, announced }: { readonly refused: readonly RefusedClaim[]; readonly announced: readonly Announced[] },
   startedAt: number,
 ): SyncResult {
   const groups = Map.groupBy(cells, (cell) => `${cell.environment}/${cell.app}`);
-  const pairs = [...groups.values()].map((group) => pairResult(group, lines, startedAt));
+  const pairs = [...groups.values()].map((group) => pairResult(group, lines, announced, startedAt));
   const outcomes = cells.flatMap((cell) => (cell.outcome === null ? [] : [cell.outcome]));
-  const faults = lines.flatMap(({ fault }) => (fault === null ? [] : [fault.exit]));
+  const unposted = lines.flatMap(({ fault }) => (fault === null ? [] : [fault.exit]));
+  const refusals = announced.flatMap(({ fault }) => (fault === undefined ? [] : [faults[fault.code].exit]));
   return {
     outcome: worstOutcome(outcomes)?.outcome ?? 'nothing',
-    exit: worstExit([...outcomes.map((outcome) => outcome.exit), ...faults]),
+    exit: worstExit([...outcomes.map((outcome) => outcome.exit), ...unposted, ...refusals]),
     pairs,
     refused,
   };
 }
 
-function pairResult(group: readonly Cell[], lines: readonly LineResult[], startedAt: number): PairResult {
+function pairResult(
+  group: readonly Cell[],
+  lines: readonly LineResult[],
+  announced: readonly Announced[],
+  startedAt: number,
+): PairResult {
   const { environment, app } = group[0]!;
   const sum = worstOutcome(group.flatMap((cell) => (cell.outcome === null ? [] : [cell.outcome])))!;
   return {
@@ -96,6 +105,7 @@ function pairResult(group: readonly Cell[], lines: readonly LineResult[], starte
       seconds: secondsOf([cell], startedAt),
     })),
     statuses: lines.filter(({ line }) => group.some((cell) => line.covers(cell))).map(statusResult),
+    announced: announced.filter((one) => one.environment === environment && one.app === app),
     seconds: secondsOf(group, startedAt),
   };
 }

@@ -4,6 +4,7 @@ import { shortCommit } from '../revision.ts';
 import type { Clock } from '../systems/clock.ts';
 import type { GitLab } from '../systems/gitlab.ts';
 import type { Followed, Observation } from '../watch/verdict.ts';
+import { announce } from './announce.ts';
 import { beginCells } from './begin.ts';
 import type { Start } from './begin.ts';
 import { createBoard } from './board.ts';
@@ -108,7 +109,7 @@ export async function sync(options: SyncOptions): Promise<SyncResult> {
     for (const { project, commit, app, reason } of claims.refused)
       warn(`${app}: no status goes to ${project}@${shortCommit(commit)}: ${reason}`);
     begin(claims.of);
-    return claims.refused;
+    return claims;
   };
   try {
     begin(() => []);
@@ -118,9 +119,11 @@ export async function sync(options: SyncOptions): Promise<SyncResult> {
       latest = Math.max(latest, ...deadlines.values());
       await followAll(options, deadlines, cells, show);
     };
-    const [refused] = await untilAborted(Promise.all([verify(), follow()]), options.signal);
-    const posted = await untilAborted(board.settle(), options.signal);
-    return resultOf([...cells.values()], posted, refused, startedAt);
+    const [claims] = await untilAborted(Promise.all([verify(), follow()]), options.signal);
+    const final = [...cells.values()];
+    const announcing = announce({ ...options, cells: final, verified: claims.of });
+    const [posted, announced] = await untilAborted(Promise.all([board.settle(), announcing]), options.signal);
+    return resultOf(final, posted, { refused: claims.refused, announced }, startedAt);
   } catch (error) {
     const reason: unknown = options.signal.aborted ? options.signal.reason : error;
     const canceled = reason instanceof Fault && reason.exit >= 130;

@@ -10,6 +10,8 @@ export interface SyncTarget {
   readonly artifacts: readonly PublishedArtifact[];
   /** As claimed by trailers; not verified yet. */
   readonly origins: readonly Origin[];
+  /** Name of the environment in the application project: with the app's name where several apps share the project. */
+  readonly deploysTo: string;
 }
 
 /** Which pairs the caller asks for; empty lists mean all. */
@@ -34,8 +36,15 @@ export function targetsOf(publication: Publication, config: Config, filter: Targ
     .map((artifacts) => ({
       pair: pairOf(config, artifacts[0]!.app, artifacts[0]!.environment),
       artifacts,
+      deploysTo: deploysTo(config, artifacts[0]!),
       origins: distinctOrigins(artifacts.flatMap((artifact) => artifact.origins)),
     }));
+}
+
+function deploysTo(config: Config, { app, environment }: PublishedArtifact): string {
+  const own = config.apps.find(({ name }) => name === app)?.project ?? null;
+  const shared = own !== null && config.apps.filter(({ project }) => project === own).length > 1;
+  return shared ? `${environment}/${app}` : environment;
 }
 
 function isTold(artifact: PublishedArtifact): boolean {

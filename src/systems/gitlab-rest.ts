@@ -5,6 +5,8 @@ import type { Secret } from '../secret.ts';
 import type { Clock } from './clock.ts';
 import { ask } from './gitlab-ask.ts';
 import { createRequester } from './gitlab-request.ts';
+import { connectDeployments } from './gitlab-deployments.ts';
+import { connectNotes } from './gitlab-notes.ts';
 import { connectMergeRequests } from './gitlab-merge.ts';
 import {
   allowedAgentsSchema,
@@ -98,6 +100,8 @@ export function connectGitLab(options: GitLabOptions): GitLab {
       return postStatus(commits, report);
     },
     ...connectMergeRequests(new MergeRequests(resource), commits, options.clock, options.signal),
+    ...connectDeployments(resource),
+    ...connectNotes(resource),
     async allowedAgents() {
       if (options.tokenKind !== 'job') return null;
       return ask('It needs a running job’s CI_JOB_TOKEN.', allowedAgentsSchema, async () => {

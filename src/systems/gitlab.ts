@@ -39,6 +39,12 @@ export interface GitLabJob {
   readonly pipelineId: number;
 }
 
+export interface GitLabDeployment {
+  readonly id: number;
+  readonly sha: string;
+  readonly state: 'created' | 'running' | 'success' | 'failed' | 'canceled' | 'skipped' | 'blocked';
+}
+
 export interface GitLabMergeRequest extends MergeRequestRef {
   readonly sha: string;
   readonly title: string;
@@ -118,4 +124,35 @@ export interface GitLab {
   allowedAgents(): Promise<
     readonly { readonly id: number; readonly configProject: string; readonly name?: string }[] | null
   >;
+  /** Agents registered in a project; empty where it cannot be seen. */
+  agents(project: string): Promise<readonly { readonly id: number; readonly name: string }[]>;
+  /** Creates or changes an environment. An agent that the token may not use is ignored by GitLab without a word. */
+  saveEnvironment(
+    project: string,
+    name: string,
+    fields: {
+      readonly clusterAgentId?: number;
+      readonly kubernetesNamespace?: string;
+      readonly fluxResourcePath?: string;
+    },
+  ): Promise<void>;
+  /** The newest 20 deployments to an environment, newest first. */
+  deployments(project: string, environment: string): Promise<readonly GitLabDeployment[]>;
+  /** Creates a deployment, and the environment where there is none. */
+  createDeployment(
+    project: string,
+    fields: {
+      readonly environment: string;
+      readonly sha: string;
+      readonly ref: string;
+      readonly state: 'success' | 'failed' | 'canceled';
+    },
+  ): Promise<GitLabDeployment>;
+  /** Notes of a merge request, oldest first. */
+  notes(
+    project: string,
+    iid: number,
+  ): Promise<readonly { readonly id: number; readonly body: string; readonly author: string }[]>;
+  /** Writes a note anew (`id` null) or changes one's own; answers its id. */
+  saveNote(project: string, iid: number, id: number | null, body: string): Promise<number>;
 }

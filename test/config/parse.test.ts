@@ -47,7 +47,7 @@ test('the example of the repository is valid', async () => {
     'production/podinfo',
     'production/checkout',
   ]);
-  expect(pairOf(config, 'podinfo', 'production').report).toEqual([]);
+  expect(pairOf(config, 'podinfo', 'production').report).toEqual(['deployment', 'note']);
 });
 
 test("an app's own word comes before the environment's", () => {
