@@ -113,6 +113,16 @@ const catalogue = {
     title: 'The delivery repository refused the push',
     hint: 'The bot needs the right to push to this branch, or use `changes: merge-request`.',
   },
+  trigger_refused: {
+    exit: 3,
+    title: 'The delivery project did not take the trigger',
+    hint: 'Its pipeline needs a job with `sluice update --local` for triggers.',
+  },
+  origin_refused: {
+    exit: 3,
+    title: 'A change does not come from where it says',
+    hint: 'Check apps.<app>.project in sluice.yaml; GitLab was asked for the project and pipeline named.',
+  },
   branch_taken: {
     exit: 3,
     title: 'Somebody else committed to the merge request’s branch',

@@ -1,4 +1,5 @@
 import type { AppChange, ImageChange, Origin } from '../../src/app/change.ts';
+import { groupChanges, parseBatch } from '../../src/app/batch.ts';
 import { parseImageFlag } from '../../src/app/image.ts';
 import { lookUp, namesRegistry, pinImages } from '../../src/app/lookup.ts';
 import { parseValueFlag } from '../../src/app/value.ts';
@@ -10,10 +11,21 @@ import type { Tip } from '../../src/delivery/tip.ts';
 import { Fault } from '../../src/fault.ts';
 import type { Context } from '../context.ts';
 
-/** The change that the flags ask for. Faults `usage`, `image_reference`. */
-export function readChange(context: Context): AppChange {
+/** The changes that the flags (or --change) ask for. Faults `usage`, `image_reference`, `file_missing`. */
+export async function readChanges(context: Context): Promise<readonly AppChange[]> {
   const { values } = context;
   const environments = [...new Set(values.list('environment'))];
+  const batch = values.string('change');
+  if (batch !== undefined) {
+    const given = ['app', 'image', 'set'].filter((name) => values.given(name));
+    if (given.length > 0) throw new Fault('usage', `--change and --${given.join(', --')} exclude each other`);
+    const inline = /^\s*[[{]/.test(batch);
+    const content = inline ? batch : await context.files.read(batch);
+    if (content === null)
+      throw new Fault('file_missing', '--change: there is no such file', { place: { file: batch } });
+    const text = typeof content === 'string' ? content : new TextDecoder().decode(content);
+    return parseBatch(text, inline ? '--change' : batch, { environments, origin: readOrigin(context) });
+  }
   if (environments.length === 0) {
     throw new Fault('usage', '--environment (SLUICE_ENVIRONMENT) is missing', {
       hint: 'Name an environment of sluice.yaml.',
@@ -24,7 +36,7 @@ export function readChange(context: Context): AppChange {
   if (images.length === 0 && sets.length === 0) {
     throw new Fault('usage', 'nothing to change: neither --image nor --set is given');
   }
-  return { app: values.required('app'), environments, images, values: sets, origin: readOrigin(context) };
+  return [{ app: values.required('app'), environments, images, values: sets, origin: readOrigin(context) }];
 }
 
 /** The application's commit and pipeline; null where no project and commit are known. Fault `usage`. */
@@ -82,13 +94,12 @@ async function localPlace(context: Context): Promise<DeliveryPlace> {
   return deliveryPlace(url.text.trim().replace(/^(https?:\/\/)[^/@]*@/, '$1'), job.serverUrl);
 }
 
-/** The order for some environments of a change. Images are looked up once, while the repository is cloned. */
-export function orderOf(
-  context: Context,
-  change: AppChange,
-  project: string,
-): Omit<Order, 'environments'> & { readonly looking: Promise<void> } {
-  const { values, job, signal } = context;
+/** What all orders of a run share. Images are looked up once, while the repository is cloned. */
+export type CommonOrder = Omit<Order, 'environments' | 'changes' | 'origin' | 'pipelineCreatedAt'>;
+
+/** What the orders of some changes share. */
+export function commonOrder(context: Context, changes: readonly AppChange[], project: string): CommonOrder {
+  const { values, signal } = context;
   const digests = new Map<string, Promise<string>>();
   const digestOf = (image: ImageChange) => {
     const key = JSON.stringify(image);
@@ -96,21 +107,29 @@ export function orderOf(
     digests.set(key, asked);
     return asked;
   };
-  const looking = lookAll(context, change.images, digestOf);
+  const images = new Map(changes.flatMap((change) => change.images.map((image) => [JSON.stringify(image), image])));
+  const looking = lookAll(context, [...images.values()], digestOf);
   looking.catch(() => {});
-  const own = !values.given('source-pipeline') && change.origin?.pipeline === job.pipelineId;
   return {
-    changes: [change],
-    origin: change.origin,
-    pipelineCreatedAt: (own ? job.pipelineCreatedAt : undefined) ?? null,
     allowOlder: values.boolean('allow-older'),
     project,
     dryRun: values.boolean('dry-run'),
     config: (tip) => configOf(context, tip, project),
-    pinned: (images, pin) => pinImages(images, pin, digestOf),
+    pinned: (asked, pin) => pinImages(asked, pin, digestOf),
     verified: () => looking,
-    looking,
   };
+}
+
+/** The orders of some changes: one for each set of environments and origin, so that no commit claims too much. */
+export function ordersOf(context: Context, common: CommonOrder, changes: readonly AppChange[]): readonly Order[] {
+  const { values, job } = context;
+  return groupChanges(changes).map((group) => {
+    const own =
+      !values.given('source-pipeline') &&
+      group.origin?.project === job.project &&
+      group.origin?.pipeline === job.pipelineId;
+    return { ...common, ...group, pipelineCreatedAt: (own ? job.pipelineCreatedAt : undefined) ?? null };
+  });
 }
 
 async function lookAll(

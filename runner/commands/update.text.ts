@@ -2,16 +2,21 @@ import type { AppChange } from '../../src/app/change.ts';
 import type { Delivery } from '../../src/delivery/commit.ts';
 import { followedExit, type FollowedStatus } from '../../src/delivery/follow.ts';
 import { formatTarget } from '../../src/delivery/message.ts';
+import type { TriggeredPipeline } from '../../src/delivery/trigger.ts';
 import { worstExit } from '../../src/fault.ts';
 import type { CommandResult } from '../command.ts';
 
 /** What `update` did, in all ways. */
 export interface Updated {
-  readonly change: AppChange;
+  readonly changes: readonly AppChange[];
   readonly deliveries: readonly Delivery[];
   /** The pipeline's commit is one of sluice's own. */
   readonly skipped: boolean;
   readonly dryRun: boolean;
+  /** What was not delivered since its app is on hold. */
+  readonly held?: readonly string[];
+  /** The delivery project's pipeline, with --mode trigger. */
+  readonly triggered?: TriggeredPipeline;
   /** How the delivery side ended, with --wait. */
   readonly followed?: readonly FollowedStatus[];
 }
@@ -21,13 +26,12 @@ const ORDER = ['planned', 'pushed', 'merge-request', 'unchanged', 'superseded'] 
 
 /** Record, text and exit code of `update`. */
 export function updateResult(updated: Updated): CommandResult {
-  const { change, deliveries, dryRun } = updated;
-  const outcome = updated.skipped
-    ? 'skipped'
-    : (ORDER.find((name) => deliveries.some((each) => each.outcome === name)) ?? 'unchanged');
+  const { changes, deliveries, dryRun, triggered } = updated;
+  const outcome = outcomeOf(updated);
+  const apps = [...new Set(changes.map((change) => change.app))];
   const first = deliveries.find((each) => each.outcome === outcome) ?? deliveries[0];
   const left = deliveries.flatMap((each) => each.skipped);
-  const held = left.some((pair) => pair.reason === 'held');
+  const held = left.some((pair) => pair.reason === 'held') || (updated.held ?? []).length > 0;
   const manifest = {
     targets: deliveries.flatMap((each) => each.manifest.targets),
     files: deliveries.flatMap((each) => each.manifest.files),
@@ -38,11 +42,10 @@ export function updateResult(updated: Updated): CommandResult {
   return {
     record: {
       outcome,
-      app: change.app,
-      environments: change.environments,
-      mode:
-        [...new Set(deliveries.map((each) => (each.commit?.mergeRequest ? 'merge-request' : 'push')))].join(',') ||
-        null,
+      app: apps.length === 1 ? apps[0]! : null,
+      apps,
+      environments: [...new Set(changes.flatMap((change) => change.environments))],
+      mode: modeOf(updated),
       delivery: commit,
       deliveries: deliveries.map(({ outcome: way, apps, environments, commit: made, skipped, attempts }) => ({
         outcome: way,
@@ -53,6 +56,7 @@ export function updateResult(updated: Updated): CommandResult {
         attempts,
       })),
       manifest,
+      ...(triggered ? { triggered } : {}),
       ...(dryRun ? { diff } : {}),
       ...(updated.followed ? { followed: updated.followed } : {}),
     },
@@ -67,13 +71,30 @@ export function updateResult(updated: Updated): CommandResult {
   };
 }
 
+function outcomeOf({ skipped, triggered, deliveries, dryRun }: Updated): string {
+  if (skipped) return 'skipped';
+  if (triggered) return 'triggered';
+  if (deliveries.length === 0 && dryRun) return 'planned';
+  return ORDER.find((name) => deliveries.some((each) => each.outcome === name)) ?? 'unchanged';
+}
+
+function modeOf({ triggered, deliveries }: Updated): string | null {
+  if (triggered) return 'trigger';
+  return (
+    [...new Set(deliveries.map((each) => (each.commit?.mergeRequest ? 'merge-request' : 'push')))].join(',') || null
+  );
+}
+
 function textOf(updated: Updated, outcome: string): string {
   if (updated.skipped) return 'skipped: the commit of this pipeline was made by sluice\n';
+  const { triggered } = updated;
+  if (triggered) return `triggered: pipeline ${triggered.id} of ${triggered.project}, ${triggered.url}\n`;
   const lines = updated.deliveries.flatMap((each) => [
     headline(each),
     ...each.manifest.targets.map((target) => `  ${formatTarget(target)}`),
     ...each.skipped.map((pair) => `  ${pair.environment}/${pair.app} ${pair.reason}: ${pair.message}`),
   ]);
+  for (const message of updated.held ?? []) lines.push(`held: ${message}`);
   for (const { app, environment, state, description } of updated.followed ?? []) {
     lines.push(`${environment}/${app}: ${state ?? 'no status'}, ${description}`);
   }

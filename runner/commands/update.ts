@@ -30,16 +30,29 @@ export const updateCommand: Command = {
       summary: 'another value; FILE is inside the app’s path, `{environment}` stands for the environment (repeatable)',
     },
     {
+      name: 'change',
+      type: 'string',
+      value: 'FILE',
+      summary:
+        'several apps at once: a JSON list of {app, environments, images, values, origin} (a file, or the text itself); one commit for those that share environments and origin',
+    },
+    {
       name: 'mode',
       type: 'string',
       value: 'MODE',
       summary: 'how the change arrives (default: what `changes:` of the environment says)',
-      choices: ['push', 'merge-request'],
+      choices: ['push', 'merge-request', 'trigger'],
     },
     { name: 'auto-merge', type: 'boolean', summary: 'let the merge request merge when its pipeline succeeds' },
     { name: 'label', type: 'list', value: 'NAME', summary: 'label of the merge request (repeatable; default: sluice)' },
     { name: 'wait', type: 'boolean', summary: 'follow the delivery side until its statuses are final' },
     { name: 'no-verify-image', type: 'boolean', summary: 'do not look the image up in its registry' },
+    {
+      name: 'trigger-variables',
+      type: 'boolean',
+      summary:
+        '--mode trigger: send the change as the variable SLUICE_CHANGE (default: as the pipeline input sluice_change)',
+    },
     { name: 'allow-older', type: 'boolean', summary: 'permit a version of an older pipeline' },
     {
       name: 'source-project',

@@ -90,7 +90,8 @@ const Publish = z.object({
 
 const Update = z.object({
   outcome: z.string(),
-  app: z.string().nullable().optional(),
+  app: z.string().nullable().optional().describe('null: several.'),
+  apps: z.array(z.string()).optional(),
   environments: z.array(z.string()).optional(),
   mode: z.string().nullable().optional(),
   delivery: z
@@ -103,6 +104,29 @@ const Update = z.object({
     })
     .nullable()
     .optional(),
+  deliveries: z
+    .array(
+      z.object({
+        outcome: z.enum(['pushed', 'unchanged', 'superseded', 'merge-request', 'planned']),
+        apps: z.array(z.string()),
+        environments: z.array(z.string()),
+        commit: z.unknown(),
+        skipped: z.array(
+          z.object({
+            app: z.string(),
+            environment: z.string(),
+            reason: z.enum(['held', 'superseded']),
+            message: z.string(),
+          }),
+        ),
+        attempts: z.int(),
+      }),
+    )
+    .optional(),
+  triggered: z
+    .object({ project: z.string(), id: z.int(), url: z.string() })
+    .optional()
+    .describe('The delivery project’s pipeline, with --mode trigger.'),
   manifest: z.object({ targets: z.array(Target), files: z.array(z.unknown()), notTaken: z.array(NotTaken) }).optional(),
   diff: z.string().optional(),
 });

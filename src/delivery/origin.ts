@@ -1,0 +1,32 @@
+import type { AppChange } from '../app/change.ts';
+import type { Config } from '../config/config.ts';
+import { appOf } from '../config/pair.ts';
+import { Fault } from '../fault.ts';
+import type { GitLab } from '../systems/gitlab.ts';
+
+/**
+ * Asks GitLab whether a change comes from where it says: its project is the app's in sluice.yaml, and its pipeline runs
+ * there for this commit and ref. A trigger's sender can claim anything. Faults `origin_refused`, those of GitLab.
+ */
+export async function verifyOrigin(
+  change: Pick<AppChange, 'app' | 'origin'>,
+  config: Config,
+  gitlab: GitLab,
+): Promise<void> {
+  const { origin } = change;
+  const app = appOf(config, change.app);
+  const refuse = (why: string, hint?: string): never => {
+    throw new Fault('origin_refused', `the change of ${app.name}: ${why}`, { hint });
+  };
+  if (app.project === null) {
+    return refuse(`sluice.yaml does not say from which project it comes`, `Set apps.${app.name}.project.`);
+  }
+  if (origin === null) return refuse(`it names no origin, and must come from ${app.project}`);
+  if (origin.project !== app.project) return refuse(`it comes from ${origin.project}, and must from ${app.project}`);
+  if (origin.pipeline === null) return refuse(`it names no pipeline of ${origin.project}`);
+  const pipeline = await gitlab.pipeline(origin.project, origin.pipeline);
+  if (pipeline === null) return refuse(`${origin.project} has no pipeline ${origin.pipeline}`);
+  const says = `pipeline ${origin.pipeline} of ${origin.project}`;
+  if (pipeline.sha !== origin.commit) return refuse(`${says} is of commit ${pipeline.sha}, not of ${origin.commit}`);
+  if (pipeline.ref !== origin.ref) return refuse(`${says} is of ${pipeline.ref}, not of ${origin.ref}`);
+}
