@@ -2,12 +2,15 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { gitlabWorld } from '../status/world.ts';
 import type { GitLabWorld } from '../status/world.ts';
 import { reconcileWithSource } from './truth/naive.ts';
-import { traps } from './truth/scripts.ts';
-import type { Trap } from './truth/scripts.ts';
+import { chainTraps } from './truth/chain-traps.ts';
+import { revisionTraps } from './truth/revision-traps.ts';
+import type { Trap } from './truth/trap.ts';
 import { gitlabProvider, raise, syncOn } from './truth/stage.ts';
 import { isFalseGreen, isFalseRed, isLostRed, truthPage } from './truth/table.ts';
 import type { Row } from './truth/table.ts';
 
+/** The traps of Flux that a cluster can show, each with its script. */
+const traps = [...revisionTraps, ...chainTraps];
 const rows = new Map<Trap, Row>();
 let gitlab: GitLabWorld;
 beforeAll(async () => {

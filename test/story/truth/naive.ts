@@ -33,8 +33,8 @@ const timeoutMs = 9_000;
 export async function reconcileWithSource(cluster: SimulatedCluster, name: string): Promise<NaiveAnswer> {
   const deadline = Date.now() + timeoutMs;
   const start = cluster.get('Kustomization', 'flux-system', name);
-  if (start === undefined || start.spec?.['suspend'] === true) return 'red';
-  const { kind, name: source } = start.spec?.['sourceRef'] as { readonly kind: string; readonly name: string };
+  if (start?.spec === undefined || start.spec['suspend'] === true) return 'red';
+  const { kind, name: source } = start.spec['sourceRef'] as { readonly kind: string; readonly name: string };
   for (const [type, id] of [
     [kind, source],
     ['Kustomization', name],

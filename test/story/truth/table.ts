@@ -1,5 +1,5 @@
 import type { NaiveAnswer } from './naive.ts';
-import type { Trap } from './scripts.ts';
+import type { Trap } from './trap.ts';
 
 /** One trap and what each of the three says of it. */
 export interface Row {
