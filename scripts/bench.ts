@@ -1,6 +1,8 @@
 import { parseArgs } from 'node:util';
+import { benchArtifact } from '../bench/artifact.ts';
 import { benchContention } from '../bench/contention.ts';
 import { type BenchOptions, rowsText, type Row } from '../bench/measure.ts';
+import { benchPublish } from '../bench/publish.ts';
 import { benchStart } from '../bench/start.ts';
 import { bundle } from './build.ts';
 
@@ -11,8 +13,9 @@ import { bundle } from './build.ts';
 const benches: Readonly<Record<string, (options: BenchOptions) => Promise<readonly Row[]>>> = {
   start: benchStart,
   contention: benchContention,
+  artifact: benchArtifact,
+  publish: benchPublish,
 };
-
 const { positionals, values } = parseArgs({
   allowPositionals: true,
   options: {

@@ -5,6 +5,8 @@ import type { Files } from '../systems/files.ts';
 import { archive, type ArchiveFile } from './archive.ts';
 import { describeConfig, describeManifest, mediaTypes, type Description } from './describe.ts';
 
+const PORTION = 128 * 1024;
+
 /** An OCI image layout with one image. */
 export interface Layout {
   /** Manifest digest. */
@@ -69,8 +71,8 @@ export async function writeLayout(
 
 /** gzip level 6 without name and time; the header's system byte is "unknown", as Go writes it, on every platform. */
 export async function* gzipped(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const gzip = createGzip({ level: 6 });
-  const source = Readable.from(chunks, { objectMode: true, highWaterMark: 1 });
+  const gzip = createGzip({ level: 6, chunkSize: PORTION });
+  const source = Readable.from(portions(chunks), { objectMode: true, highWaterMark: 1 });
   source.once('error', (error) => gzip.destroy(error));
   let offset = 0;
   for await (const chunk of source.pipe(gzip) as AsyncIterable<Uint8Array>) {
@@ -78,6 +80,25 @@ export async function* gzipped(chunks: AsyncIterable<Uint8Array>): AsyncGenerato
     offset += chunk.byteLength;
     yield chunk;
   }
+}
+
+/** The same bytes in few pieces: each piece costs zlib a round trip to another thread. */
+async function* portions(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let portion = Buffer.allocUnsafeSlow(PORTION);
+  let filled = 0;
+  for await (const chunk of chunks) {
+    for (let at = 0; at < chunk.byteLength;) {
+      const part = chunk.subarray(at, at + PORTION - filled);
+      portion.set(part, filled);
+      at += part.byteLength;
+      filled += part.byteLength;
+      if (filled < PORTION) continue;
+      yield portion;
+      portion = Buffer.allocUnsafeSlow(PORTION);
+      filled = 0;
+    }
+  }
+  if (filled > 0) yield portion.subarray(0, filled);
 }
 
 function blobPath(folder: string, digest: string): string {
