@@ -71,8 +71,3 @@ export function startCli(args: readonly string[], { env, cwd }: Surroundings): R
     closeStdout: () => child.stdout.destroy(),
   };
 }
-
-/** Runs the packaged CLI to its end. */
-export function runCli(args: readonly string[], surroundings: Surroundings): Promise<Ended> {
-  return startCli(args, surroundings).ended;
-}
