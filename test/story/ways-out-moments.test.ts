@@ -26,7 +26,7 @@ const behind = () => ({
   CI_JOB_URL: `${front.url}/${delivery}/-/jobs/4242`,
 });
 
-test.each([1, 2, 3, 4, 5, 6])(
+test.each([1, 3, 4, 5])(
   'update canceled at its request %i to GitLab: all of its commit, or nothing',
   async (moment) => {
     const before = await world.log();
@@ -59,7 +59,7 @@ test.each([1, 2, 3, 4, 5, 6])(
   },
 );
 
-test.each([1, 3, 5, 7, 9, 11, 13])(
+test.each([1, 5, 8, 12])(
   'publish canceled at its request %i to the registry: the next run completes it',
   async (moment) => {
     version += 1;
@@ -83,27 +83,24 @@ test.each([1, 3, 5, 7, 9, 11, 13])(
   },
 );
 
-test.each([1, 2, 3, 4, 5, 6, 7, 8, 10, 12])(
-  'sync canceled at its request %i to GitLab: no status is left open',
-  async (moment) => {
-    version += 1;
-    const sha = await world.version(`1.${version}.0`);
-    const publishing = world.start(['publish', '--environment', 'staging']);
-    expect((await publishing.ended).code).toBe(0);
-    const at = front.nth(moment);
-    const running = world.start(
-      ['sync', '--environment', 'staging', '--published', publishing.result, '--timeout', '120s'],
-      { env: behind() },
-    );
-    const begun = Promise.all([sha, world.origin].map((commit) => world.posted(commit, 'running')));
-    await Promise.race([at, begun]);
-    running.kill('SIGTERM');
-    const ran = await running.ended;
-    expect([ran.code, ran.document['outcome']]).toEqual([143, 'canceled']);
-    const last = [sha, world.origin].map((commit) => world.states(commit).at(-1) ?? 'sync: staging/podinfo canceled');
-    expect(last).toEqual([sha, world.origin].map(() => 'sync: staging/podinfo canceled'));
-  },
-);
+test.each([1, 3, 5, 7, 10])('sync canceled at its request %i to GitLab: no status is left open', async (moment) => {
+  version += 1;
+  const sha = await world.version(`1.${version}.0`);
+  const publishing = world.start(['publish', '--environment', 'staging']);
+  expect((await publishing.ended).code).toBe(0);
+  const at = front.nth(moment);
+  const running = world.start(
+    ['sync', '--environment', 'staging', '--published', publishing.result, '--timeout', '120s'],
+    { env: behind() },
+  );
+  const begun = Promise.all([sha, world.origin].map((commit) => world.posted(commit, 'running')));
+  await Promise.race([at, begun]);
+  running.kill('SIGTERM');
+  const ran = await running.ended;
+  expect([ran.code, ran.document['outcome']]).toEqual([143, 'canceled']);
+  const last = [sha, world.origin].map((commit) => world.states(commit).at(-1) ?? 'sync: staging/podinfo canceled');
+  expect(last).toEqual([sha, world.origin].map(() => 'sync: staging/podinfo canceled'));
+});
 
 test('no credential is told, nothing is left', async () => {
   expect(await world.leaks()).toEqual([]);
