@@ -85,7 +85,7 @@ export async function seedExamples(world: World): Promise<Seeded> {
 }
 
 /** Shares the agents of all clusters with the delivery project and gives its jobs the least rights that sluice needs. */
-async function connectAgents(
+export async function connectAgents(
   { gitlab, clusters, root }: World,
   files: ReadonlyMap<string, string | Uint8Array>,
   project: number,
@@ -109,7 +109,7 @@ async function connectAgents(
 }
 
 /** Files of a folder of examples/, with the world's registry in place of the examples'. */
-async function readExample(folder: string, registryHost: string): Promise<ReadonlyMap<string, Uint8Array>> {
+export async function readExample(folder: string, registryHost: string): Promise<ReadonlyMap<string, Uint8Array>> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   const files = entries
     .filter((entry) => entry.isFile())
