@@ -1,6 +1,7 @@
 import { chmod, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build, type Plugin } from 'esbuild';
+import { thirdPartyLicences } from './licences.ts';
 
 const root = join(import.meta.dirname, '..');
 
@@ -45,10 +46,12 @@ const staleAfterMs = 3_600_000;
  */
 export async function bundle(): Promise<void> {
   const outdir = join(root, 'dist');
-  const { outputFiles } = await build({
+  const { outputFiles, metafile } = await build({
     entryPoints: { sluice: join(root, 'runner', 'main.ts') },
     outdir,
     write: false,
+    metafile: true,
+    absWorkingDir: root,
     bundle: true,
     splitting: true,
     format: 'esm',
@@ -74,6 +77,10 @@ export async function bundle(): Promise<void> {
     if (path === entry) await chmod(staging, 0o755);
     await rename(staging, path);
   }
+  await writeFile(
+    join(outdir, 'THIRD-PARTY-LICENCES.txt'),
+    await thirdPartyLicences(root, Object.keys(metafile.inputs)),
+  );
   const current = new Set(outputFiles.map(({ path }) => path));
   for (const name of await readdir(join(outdir, 'chunks'))) {
     const path = join(outdir, 'chunks', name);
