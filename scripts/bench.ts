@@ -1,9 +1,11 @@
 import { parseArgs } from 'node:util';
 import { benchArtifact } from '../bench/artifact.ts';
 import { benchContention } from '../bench/contention.ts';
+import { benchEdit } from '../bench/edit.ts';
 import { type BenchOptions, rowsText, type Row } from '../bench/measure.ts';
 import { benchPublish } from '../bench/publish.ts';
 import { benchStart } from '../bench/start.ts';
+import { benchUpdate } from '../bench/update-history.ts';
 import { bundle } from './build.ts';
 
 /**
@@ -13,6 +15,8 @@ import { bundle } from './build.ts';
 const benches: Readonly<Record<string, (options: BenchOptions) => Promise<readonly Row[]>>> = {
   start: benchStart,
   contention: benchContention,
+  update: benchUpdate,
+  edit: benchEdit,
   artifact: benchArtifact,
   publish: benchPublish,
 };

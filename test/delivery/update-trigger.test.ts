@@ -1,0 +1,136 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { updateCommand } from '../../runner/commands/update.ts';
+import type { GitLabServer } from '../../sandbox/gitlab/handle.ts';
+import { startGitLab } from '../../sandbox/gitlab/server.ts';
+import { systemClock } from '../../src/systems/clock-system.ts';
+import { runCommand } from '../doubles/run-command.ts';
+import { faultOf, overlay, START } from './update-world.ts';
+
+const DELIVERY = 'shop/delivery';
+const APPLICATION = 'shop/web';
+const root = join(import.meta.dirname, '..', '..');
+const PATH = [join(root, 'node_modules', '.bin'), process.env['PATH']].join(':');
+const PIPELINE = `sluice update:
+  rules: [{ if: $CI_PIPELINE_SOURCE == "trigger" }]
+  script: [node "${join(root, 'runner', 'main.ts')}" update --local --no-verify-image]
+`;
+
+let folder: string;
+let server: GitLabServer;
+let trigger: string;
+/** The application's commit and its pipeline. */
+let commit: string;
+let pipeline: number;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sluice-trigger-'));
+  server = await startGitLab({ folder: join(folder, 'gitlab'), env: { PATH } });
+  server.createProject(DELIVERY);
+  server.createProject(APPLICATION);
+  await server.seed(DELIVERY, new Map(Object.entries({ ...START, '.gitlab-ci.yml': PIPELINE })), 'start');
+  commit = await server.seed(APPLICATION, new Map([['.gitlab-ci.yml', 'build: { script: ["true"] }\n']]), 'start');
+  await server.waitForPipelines();
+  const scopes = { scopes: ['api', 'write_repository'], accessLevel: 40 } as const;
+  const delivering = server.createToken(DELIVERY, { name: 'sluice', ...scopes });
+  const application = server.createToken(APPLICATION, { name: 'sluice', ...scopes });
+  server.setVariable(DELIVERY, { key: 'SLUICE_GITLAB_TOKEN', value: delivering.token });
+  server.setVariable(DELIVERY, { key: 'SLUICE_GITLAB_TOKEN_WEB', value: application.token });
+  trigger = server.createTriggerToken(DELIVERY, 'shop/web');
+  const url = `${server.url}/api/v4/projects/${encodeURIComponent(APPLICATION)}/pipelines`;
+  const found = (await (await fetch(url, { headers: { 'private-token': application.token } })).json()) as {
+    readonly id: number;
+  }[];
+  pipeline = found[0]!.id;
+  read = async (path) => {
+    const address = `${server.url}/api/v4/projects/${encodeURIComponent(DELIVERY)}${path}`;
+    return (await fetch(address, { headers: { 'private-token': delivering.token } })).json();
+  };
+}, 60_000);
+afterEach(async () => {
+  await server.stop();
+  await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+});
+
+/** GitLab's answer about the delivery project. */
+let read: (path: string) => Promise<unknown>;
+
+function update(env: Readonly<Record<string, string>> = {}, args: readonly string[] = []) {
+  const flags = ['--delivery', DELIVERY, '--app', 'web', '--environment', 'staging', '--image', 'web=:1.1.0'];
+  return runCommand(updateCommand, [...flags, '--mode', 'trigger', '--trigger-variables', ...args], {
+    env: {
+      CI_SERVER_URL: server.url,
+      SLUICE_TRIGGER_TOKEN: trigger,
+      CI_PROJECT_PATH: APPLICATION,
+      CI_COMMIT_SHA: commit,
+      CI_COMMIT_REF_NAME: 'main',
+      CI_PIPELINE_ID: String(pipeline),
+      ...env,
+    },
+    folder,
+    clock: systemClock(),
+  });
+}
+async function tipMessage(): Promise<string> {
+  return ((await read('/repository/commits/main')) as { readonly message: string }).message;
+}
+async function staging(): Promise<string> {
+  const file = encodeURIComponent('apps/web/staging/kustomization.yaml');
+  const { content } = (await read(`/repository/files/${file}?ref=main`)) as { readonly content: string };
+  return Buffer.from(content, 'base64').toString();
+}
+/** The triggered pipeline's job at its end. */
+async function jobOf(id: number): Promise<{ readonly status: string; readonly log: string }> {
+  await server.waitForPipelines({ timeoutMs: 100_000 });
+  const [job] = (await read(`/pipelines/${id}/jobs`)) as readonly { readonly id: number; readonly status: string }[];
+  return { status: job!.status, log: server.jobLog(DELIVERY, job!.id) };
+}
+
+describe('update --mode trigger', () => {
+  test('the delivery project makes the change, with the origin that GitLab confirms', async () => {
+    const result = await update();
+    expect(result).toMatchObject({ exit: 0, record: { outcome: 'triggered', mode: 'trigger' } });
+    const { id } = result.record['triggered'] as { readonly id: number };
+    const job = await jobOf(id);
+    expect(job.log).toContain('pushed: web → staging');
+    expect(job.status).toBe('success');
+    expect(await staging()).toBe(overlay('1.1.0'));
+    const message = await tipMessage();
+    expect(message).toContain(`Sluice-Source-Project: ${APPLICATION}\nSluice-Source-Commit: ${commit}\n`);
+    expect(message).toContain(`Sluice-Source-Pipeline: ${pipeline}`);
+    expect(JSON.stringify(result)).not.toContain(trigger);
+  }, 120_000);
+
+  test.each<[string, (own: number) => Readonly<Record<string, string>>, RegExp]>([
+    ['another project', () => ({ CI_PROJECT_PATH: 'shop/other' }), /comes from shop\/other, and must from shop\/web/],
+    ['another commit', () => ({ CI_COMMIT_SHA: 'c'.repeat(40) }), /is of commit/],
+    ['a pipeline that is not there', (own) => ({ CI_PIPELINE_ID: String(own + 5000) }), /has no pipeline/],
+    ['another branch', () => ({ CI_COMMIT_REF_NAME: 'release' }), /is of main, not of release/],
+  ])(
+    'an origin that claims %s is refused there',
+    async (_, env, words) => {
+      const before = await tipMessage();
+      const { record } = await update(env(pipeline));
+      const job = await jobOf((record['triggered'] as { readonly id: number }).id);
+      expect(job.status).toBe('failed');
+      expect(job.log.replaceAll(/\s+/g, ' ')).toMatch(words);
+      expect(await tipMessage()).toBe(before);
+    },
+    120_000,
+  );
+
+  test.each<[string, Readonly<Record<string, string>>, readonly string[], string, number]>([
+    ['a wrong trigger token', { SLUICE_TRIGGER_TOKEN: 'glptt-wrong-token' }, [], 'token_refused', 7],
+    ['no trigger token', { SLUICE_TRIGGER_TOKEN: '' }, [], 'token_missing', 7],
+    ['a missing branch', {}, ['--branch', 'nowhere'], 'branch_missing', 2],
+    ['--wait', {}, ['--wait'], 'usage', 2],
+    ['no origin', { CI_COMMIT_SHA: '' }, [], 'usage', 2],
+    ['an unreachable GitLab', { CI_SERVER_URL: 'http://127.0.0.1:9' }, [], 'gitlab_unavailable', 6],
+  ])('%s: nothing is triggered', async (_, env, args, code, exit) => {
+    const before = (await read('/pipelines')) as readonly unknown[];
+    expect(await faultOf(update(env, args))).toMatchObject({ code, exit });
+    expect(await read('/pipelines')).toHaveLength(before.length);
+  });
+});
