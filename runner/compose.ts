@@ -54,6 +54,21 @@ export function composeContext(input: ComposeInput): Context {
   };
   const gitlab = once(() => gitlabWith(token('SLUICE_GITLAB_TOKEN'), 'private'));
 
+  const registries = once(async () => {
+    const { registryCredentials } = await import('../src/systems/registry-credentials.ts');
+    const found = await registryCredentials({
+      variable: (name) => env[name] || undefined,
+      secret: (name) => credentials.of(name),
+      readFile: async (path) => {
+        const content = await files.read(path);
+        return content === null ? null : Buffer.from(content).toString();
+      },
+      registry: values.given('registry') ? values.string('registry') : env['CI_REGISTRY_IMAGE'] || undefined,
+    });
+    for (const credential of found) credentials.learn(credential.password.reveal());
+    return found;
+  });
+
   const context: Context = {
     values,
     job,
@@ -101,18 +116,18 @@ export function composeContext(input: ComposeInput): Context {
     }),
     registry: once(async () => {
       const { connectRegistry } = await import('../src/systems/registry-http.ts');
-      const { registryCredentials } = await import('../src/systems/registry-credentials.ts');
-      const found = await registryCredentials({
-        variable: (name) => env[name] || undefined,
-        secret: (name) => credentials.of(name),
-        readFile: async (path) => {
-          const content = await files.read(path);
-          return content === null ? null : Buffer.from(content).toString();
-        },
-        registry: values.given('registry') ? values.string('registry') : env['CI_REGISTRY_IMAGE'] || undefined,
-      });
-      for (const credential of found) credentials.learn(credential.password.reveal());
-      return connectRegistry({ http, processes, files, clock, credentials: found });
+      return connectRegistry({ http, processes, files, clock, credentials: await registries() });
+    }),
+    signer: once(async () => {
+      const key = credentials.of('SLUICE_COSIGN_KEY');
+      if (!key) {
+        throw new Fault('token_missing', 'SLUICE_COSIGN_KEY is not set', {
+          hint: 'Set it to a private key of `cosign generate-key-pair` (a protected file variable), and COSIGN_PASSWORD to its password.',
+        });
+      }
+      const { connectCosign } = await import('../src/systems/cosign.ts');
+      const password = credentials.of('COSIGN_PASSWORD');
+      return connectCosign({ processes, files, key, password, credentials: await registries() });
     }),
     kustomize: once(async () => {
       const { connectKustomize } = await import('../src/systems/kustomize-cli.ts');

@@ -10,6 +10,7 @@ import type { Http } from '../src/systems/http.ts';
 import type { Kustomize } from '../src/systems/kustomize.ts';
 import type { Processes } from '../src/systems/process.ts';
 import type { Registry } from '../src/systems/registry.ts';
+import type { Signer } from '../src/systems/signer.ts';
 
 /** Flags and arguments after flag > environment > GitLab's predefined variable > default. */
 export interface Values {
@@ -93,6 +94,8 @@ export interface Context {
   /** Clone, commit and push over the network, SLUICE_GIT_TOKEN. */
   deliveryGit(): Promise<DeliveryGit>;
   registry(): Promise<Registry>;
+  /** cosign with the key in SLUICE_COSIGN_KEY; Fault `token_missing`. */
+  signer(): Promise<Signer>;
   kustomize(): Promise<Kustomize>;
   /** By kubeconfig context; Fault `context_missing`. `name` is the cluster's in sluice.yaml. */
   cluster(name: string, context: string): Promise<Cluster>;

@@ -11,7 +11,8 @@ const usage = `Runs the stories on the real API server, etcd, Flux controllers a
 Builds what is missing into a per-user cache: about 25 minutes on two cores and 15 GB the first time, nothing later.
 
   npm run lab                        all tiers
-  npm run lab -- --tier core         one tier: core, notification (Receivers, gitlab Provider) or helm (HelmReleases)
+  npm run lab -- --tier core         one tier: core, notification (Receivers, gitlab Provider), helm (HelmReleases)
+                                     or signing (cosign)
   npm run lab -- --only healthy      the story files whose path holds this word
   npm run lab -- --budget 40         what cannot be built and run in 40 minutes is left out and listed
 `;
@@ -25,6 +26,7 @@ const tiers = [
   },
   { name: 'notification', minutes: 1, tools: ['notification-controller'] },
   { name: 'helm', minutes: 2, tools: ['helm-controller'] },
+  { name: 'signing', minutes: 1, tools: ['cosign'] },
 ] as const;
 
 const say = (line: string) => void process.stderr.write(`${line}\n`);

@@ -70,6 +70,7 @@ export async function publishCommit(
     override: values.string('override') ?? null,
     deployFreeze: job.deployFreeze,
     limits: { files: values.integer('max-files') ?? 50_000, bytes: values.integer('max-bytes') ?? 1024 ** 3 },
+    tags: values.list('tag'),
     parallel: Math.max(1, values.integer('parallel') ?? 4),
     mergeRequest: (commit) => claimsOfRequests(context, project, commit),
     ...(project !== '' && context.secret('SLUICE_GITLAB_TOKEN')
@@ -79,7 +80,8 @@ export async function publishCommit(
     signal: context.signal,
   };
   const registry = offline ? null : await context.registry();
-  return publish({ git, registry, kustomize: await context.kustomize(), files, clock }, input);
+  const signer = registry && values.string('sign') === 'cosign' ? await context.signer() : null;
+  return publish({ git, registry, signer, kustomize: await context.kustomize(), files, clock }, input);
 }
 
 /** What the merge requests of a commit claim; best effort, since a publication does not depend on it. */

@@ -51,6 +51,20 @@ export const publishCommand: Command = {
       summary: 'write OCI image layouts to DIR/<environment>/<artifact> instead of pushing; no registry is asked',
     },
     {
+      name: 'tag',
+      type: 'list',
+      value: 'TEMPLATE',
+      summary:
+        'a further tag for what is pushed (repeatable), of {environment}, {app}, {artifact}, {commit} and {branch}',
+    },
+    {
+      name: 'sign',
+      type: 'string',
+      value: 'TOOL',
+      choices: ['cosign'],
+      summary: 'sign what is pushed, with the key in SLUICE_COSIGN_KEY (password in COSIGN_PASSWORD)',
+    },
+    {
       name: 'override',
       type: 'string',
       value: 'REASON',

@@ -3,8 +3,9 @@ import { formatRevision, shortCommit } from '../revision.ts';
 import type { Files } from '../systems/files.ts';
 import type { Kustomize } from '../systems/kustomize.ts';
 import type { Registry } from '../systems/registry.ts';
+import type { Signer } from '../systems/signer.ts';
 import type { Ancestry } from './ancestry.ts';
-import type { Evaluated, Limits } from './evaluate.ts';
+import type { Evaluated, Item, Limits } from './evaluate.ts';
 import type { LedgerEntry } from './ledger.ts';
 import { faultOutcome, type Outcome } from './outcome.ts';
 import type { BuildFolder } from './prove.ts';
@@ -19,6 +20,8 @@ export interface Run {
   readonly ancestry: Ancestry;
   /** null: nothing is read or pushed (`--oci-layout`, `source: git` without a registry). */
   readonly registry: Registry | null;
+  /** null: artifacts are not signed. */
+  readonly signer: Signer | null;
   readonly files: Files;
   readonly kustomize: Kustomize;
   /** Another commit, or ours with the files that Flux leaves out. Fault `commit_missing`. */
@@ -30,6 +33,8 @@ export interface Run {
   /** Address of the delivery repository, for the annotation. */
   readonly source: string;
   readonly limits: Limits;
+  /** Templates of further tags. */
+  readonly tags: readonly string[];
   /** Milliseconds since the epoch. */
   readonly now: number;
   readonly dryRun: boolean;
@@ -152,11 +157,13 @@ async function publishChanged(
   };
   const overridden = run.override === null ? [] : [`overridden: ${run.override}`];
   const reason = [standing ? 'new content' : 'first push', ...said, ...overridden].join('; ');
-  const planned = { outcome: 'pushed', reason, contentDigest, commit: commit.sha, tags } as const;
+  const moreTags = run.tags.map((template) => fillTag(template, item, run)).filter((tag) => !tags.includes(tag));
+  const allTags = [...tags, ...moreTags];
+  const planned = { outcome: 'pushed', reason, contentDigest, commit: commit.sha, tags: allTags } as const;
   if (run.dryRun) return { ...planned, digest: null };
   if (registry === null) {
     const folder = `${run.layoutFolder}/${environment}/${item.artifact.name}`;
-    const { digest } = await layoutOf(run.files, folder, run.snapshot, selection, description, tags, signal);
+    const { digest } = await layoutOf(run.files, folder, run.snapshot, selection, description, allTags, signal);
     return { ...planned, digest, reason: [`written to ${folder}`, ...said].join('; ') };
   }
   const pushed = await pushArtifact({
@@ -169,6 +176,8 @@ async function publishChanged(
     repository: item.artifact.repository,
     environment,
     tag: item.pair.tag,
+    signer: run.signer,
+    moreTags,
     signal,
   });
   if (pushed.outcome === 'superseded') return superseded(pushed.commit, { ...pushed, contentDigest: null }, tags);
@@ -186,4 +195,22 @@ function superseded(
     reason: `a newer commit stands: ${shortCommit(by)}`,
     tags: tags.slice(0, 1),
   };
+}
+
+/** A further tag: `{environment}`, `{app}`, `{artifact}`, `{commit}` (12 digits) and `{branch}`. Fault `usage`. */
+function fillTag(template: string, { pair, artifact }: Item, run: Run): string {
+  const values: Readonly<Record<string, string>> = {
+    environment: pair.environment.name,
+    app: pair.app.name,
+    artifact: artifact.name,
+    commit: shortCommit(run.snapshot.commit.sha),
+    branch: run.branch.replaceAll(/[^\w.-]/g, '-'),
+  };
+  const tag = template.replaceAll(/\{(\w+)\}/g, (whole, name: string) => values[name] ?? whole);
+  if (/^\w[\w.-]{0,127}$/.test(tag)) return tag;
+  throw new Fault('usage', `--tag ${template} gives ${tag}, which is no tag`, {
+    hint: `Placeholders are ${Object.keys(values)
+      .map((name) => `{${name}}`)
+      .join(', ')}; a tag is up to 128 of [A-Za-z0-9_.-].`,
+  });
 }

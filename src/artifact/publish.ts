@@ -7,6 +7,7 @@ import type { Files } from '../systems/files.ts';
 import type { GitRepository } from '../systems/git.ts';
 import type { Kustomize } from '../systems/kustomize.ts';
 import type { Registry } from '../systems/registry.ts';
+import type { Signer } from '../systems/signer.ts';
 import { ancestryOf } from './ancestry.ts';
 import { evaluate, type Evaluated, type Item, type Limits } from './evaluate.ts';
 import { closedGate } from './gates.ts';
@@ -25,6 +26,8 @@ export interface PublishSystems {
   readonly git: GitRepository;
   /** null: offline. */
   readonly registry: Registry | null;
+  /** Signs what is pushed; left out: nothing is signed. */
+  readonly signer?: Signer | null;
   readonly kustomize: Kustomize;
   readonly files: Files;
   readonly clock: Clock;
@@ -49,6 +52,8 @@ export interface PublishInput {
   readonly override: string | null;
   readonly deployFreeze: boolean;
   readonly limits: Limits;
+  /** Templates of further tags, e.g. `{environment}-latest`. */
+  readonly tags?: readonly string[];
   /** Pushes at a time. */
   readonly parallel: number;
   readonly mergeRequest?: (sha: string) => Promise<readonly CommitClaim[]>;
@@ -93,6 +98,8 @@ export async function publish(systems: PublishSystems, input: PublishInput): Pro
     branch: input.branch,
     source: input.source,
     limits: input.limits,
+    tags: input.tags ?? [],
+    signer: systems.signer ?? null,
     now,
     dryRun: input.dryRun,
     layoutFolder: input.layoutFolder,

@@ -2,6 +2,7 @@ import pMap from 'p-map';
 import { shortCommit } from '../revision.ts';
 import type { Files } from '../systems/files.ts';
 import type { Registry } from '../systems/registry.ts';
+import type { Signer } from '../systems/signer.ts';
 import type { Ancestry } from './ancestry.ts';
 import type { Description } from './describe.ts';
 import { writeLayout, type Layout } from './layout.ts';
@@ -47,9 +48,13 @@ export async function pushArtifact(options: {
   readonly repository: string;
   readonly environment: string;
   readonly tag: string;
+  /** Signs the digest before the moving tag names it; null: no signature. */
+  readonly signer: Signer | null;
+  /** Further tags for the pushed digest, which move like the moving one. */
+  readonly moreTags: readonly string[];
   readonly signal?: AbortSignal | undefined;
 }): Promise<Pushed> {
-  const { registry, repository, tag, snapshot, signal, ancestry } = options;
+  const { registry, repository, tag, snapshot, signal, ancestry, signer } = options;
   const own = immutableTag(options.environment, snapshot.commit.sha);
   await using folder = await options.files.temporary('sluice-artifact-');
   const { digest } = await layoutOf(
@@ -67,13 +72,18 @@ export async function pushArtifact(options: {
       ? null
       : `tag ${own} already names ${taken} and stays (published differently before)`;
   if (note === null) await registry.push(folder.path, own, repository, [own], signal);
+  if (note === null) await signer?.sign(repository, digest, signal);
 
   const before = await readStanding(registry, repository, tag, signal);
   if (before?.commit && (await ancestry.relation(before.commit)) === 'behind') {
     return { outcome: 'superseded', digest: before.digest, commit: before.commit };
   }
   if (note === null) await registry.tag(repository, digest, tag, signal);
-  else await registry.push(folder.path, own, repository, [tag], signal);
+  else {
+    await registry.push(folder.path, own, repository, [tag], signal);
+    await signer?.sign(repository, digest, signal);
+  }
+  for (const more of options.moreTags) await registry.tag(repository, digest, more, signal);
 
   const newer = await newerThanOurs(options);
   if (newer) {

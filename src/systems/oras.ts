@@ -20,11 +20,8 @@ export function connectOras(options: {
     signal: AbortSignal | undefined,
   ): Promise<void> {
     const { host } = split(repository);
-    const credential = options.credentials.find((entry) => entry.host === host);
-    await using folder = await options.files.temporary('sluice-oras-');
+    await using folder = await privateConfig(options, repository);
     const config = `${folder.path}/config.json`;
-    const auth = credential && Buffer.from(`${credential.user}:${credential.password.reveal()}`).toString('base64');
-    await options.files.write(config, JSON.stringify({ auths: auth === undefined ? {} : { [host]: { auth } } }));
     const attempt = async () => {
       try {
         await options.processes.run('oras', args(config, isLoopback(host)), { signal });
@@ -36,7 +33,7 @@ export function connectOras(options: {
       await attempt();
     } catch (error) {
       // A registry token may expire in the middle of a push, and ORAS does not ask for another: a new process does.
-      if (!(error instanceof Fault) || error.code !== 'token_refused' || credential === undefined) throw error;
+      if (!(error instanceof Fault) || error.code !== 'token_refused' || !folder.hasCredential) throw error;
       await attempt();
     }
   }
@@ -67,6 +64,29 @@ export function connectOras(options: {
       ];
       await oras(repository, args, signal);
     },
+  };
+}
+
+/** A folder with a docker `config.json` that holds the credential of a repository's host alone; removed on disposal. */
+export async function privateConfig(
+  options: { readonly files: Files; readonly credentials: readonly RegistryCredential[] },
+  repository: string,
+): Promise<{ readonly path: string; readonly hasCredential: boolean } & AsyncDisposable> {
+  const { host } = split(repository);
+  const credential = options.credentials.find((entry) => entry.host === host);
+  const auth = credential && Buffer.from(`${credential.user}:${credential.password.reveal()}`).toString('base64');
+  const folder = await options.files.temporary('sluice-oras-');
+  try {
+    const text = JSON.stringify({ auths: auth === undefined ? {} : { [host]: { auth } } });
+    await options.files.write(`${folder.path}/config.json`, text);
+  } catch (error) {
+    await folder[Symbol.asyncDispose]();
+    throw error;
+  }
+  return {
+    path: folder.path,
+    hasCredential: credential !== undefined,
+    [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
   };
 }
 
@@ -102,14 +122,14 @@ const MEANINGS: readonly (readonly [RegExp, FaultCode, string | undefined])[] = 
   [/status code 4\d\d/i, 'registry_refused', undefined],
 ];
 
-/** The fault for a failed run of ORAS, from its stderr. */
-export function orasFault(repository: string, failure: ProcessFailure): Fault {
+/** The fault for a failed run of ORAS (or of another tool that writes to registries), from its stderr. */
+export function orasFault(repository: string, failure: ProcessFailure, act = 'push'): Fault {
   const lines = failure.stderr.split('\n').filter((line) => line.trim() !== '');
   const words = (lines.findLast((line) => line.startsWith('Error')) ?? lines.at(-1) ?? '').slice(0, 500);
   // References and addresses are quoted: a repository may be called "protected".
   const said = failure.stderr.replaceAll(/"[^"]*"/g, '""').replaceAll(repository, '');
   const meaning = MEANINGS.find(([pattern]) => pattern.test(said));
-  return new Fault(meaning?.[1] ?? 'registry_unavailable', `${repository}: push failed: ${words}`, {
+  return new Fault(meaning?.[1] ?? 'registry_unavailable', `${repository}: ${act} failed: ${words}`, {
     hint: meaning?.[2],
   });
 }

@@ -25,6 +25,7 @@ const INHERITED = [
 
 const INSTALL: Readonly<Record<string, string>> = {
   git: 'Install git (Debian: apt-get install git).',
+  cosign: 'Install cosign 3 from https://docs.sigstore.dev/cosign/system_config/installation/.',
   oras: 'Install ORAS 1.3.3 or newer from https://oras.land/docs/installation.',
   kustomize: 'Install kustomize 5.8.1 from https://kubectl.docs.kubernetes.io/installation/kustomize/.',
 };

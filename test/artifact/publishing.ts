@@ -16,6 +16,7 @@ import { connectKustomize } from '../../src/systems/kustomize-cli.ts';
 import { runProcesses } from '../../src/systems/process-run.ts';
 import type { RegistryCredential } from '../../src/systems/registry-credentials.ts';
 import { connectRegistry } from '../../src/systems/registry-http.ts';
+import type { Signer } from '../../src/systems/signer.ts';
 import { gitFolder, type GitFolder } from '../doubles/git-folder.ts';
 
 /** PATH with the real oras and kustomize. */
@@ -31,7 +32,12 @@ export interface Publishing extends AsyncDisposable {
   commit(files: Parameters<GitFolder['commit']>[1], options?: Parameters<GitFolder['commit']>[2]): Promise<string>;
   publish(
     sha: string,
-    more?: Partial<PublishInput> & { readonly config?: string; readonly now?: number; readonly folder?: string },
+    more?: Partial<PublishInput> & {
+      readonly config?: string;
+      readonly now?: number;
+      readonly folder?: string;
+      readonly signer?: Signer;
+    },
   ): Promise<Published>;
   readonly notices: string[];
 }
@@ -76,6 +82,7 @@ export async function publishing(
       const systems = {
         git: repository,
         registry: more.layoutFolder ? null : connectRegistry({ http, processes, files, clock, credentials }),
+        signer: more.signer ?? null,
         kustomize: connectKustomize({ processes }),
         files,
         clock: more.now === undefined ? clock : { ...clock, now: () => more.now ?? 0 },
