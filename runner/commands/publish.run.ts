@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { Item } from '../../src/artifact/evaluate.ts';
 import { publish, type PublishInput } from '../../src/artifact/publish.ts';
 import type { Publication, PublishOutcome } from '../../src/artifact/published.ts';
@@ -44,6 +45,10 @@ export async function publishCommit(
   const sha = await git.resolve(named);
   if (sha === null) throw new Fault('commit_missing', `commit ${named} is not in ${files.folder}`);
   const layoutFolder = values.string('oci-layout') ?? null;
+  const fromLayout = values.string('from-oci-layout') ?? null;
+  if (layoutFolder !== null && fromLayout !== null) {
+    throw new Fault('usage', '--oci-layout and --from-oci-layout exclude each other');
+  }
   const registryName = values.string('registry')?.replace(/\/+$/, '');
   if (registryName?.includes('://')) {
     throw new Fault('usage', `--registry ${registryName}: write HOST/PATH without ${registryName.split('://')[0]}://`);
@@ -67,6 +72,7 @@ export async function publishCommit(
     ledgerRepository: offline ? null : ledgerRepository(registryName),
     dryRun: values.boolean('dry-run'),
     layoutFolder,
+    fromLayout: fromLayout && resolve(files.folder, fromLayout),
     override: values.string('override') ?? null,
     deployFreeze: job.deployFreeze,
     limits: { files: values.integer('max-files') ?? 50_000, bytes: values.integer('max-bytes') ?? 1024 ** 3 },

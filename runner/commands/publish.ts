@@ -51,6 +51,12 @@ export const publishCommand: Command = {
       summary: 'write OCI image layouts to DIR/<environment>/<artifact> instead of pushing; no registry is asked',
     },
     {
+      name: 'from-oci-layout',
+      type: 'string',
+      value: 'DIR',
+      summary: 'push the layouts that --oci-layout wrote to DIR; each must hold exactly what the commit gives',
+    },
+    {
       name: 'tag',
       type: 'list',
       value: 'TEMPLATE',

@@ -6,6 +6,7 @@ import type { Registry } from '../systems/registry.ts';
 import type { Signer } from '../systems/signer.ts';
 import type { Ancestry } from './ancestry.ts';
 import type { Evaluated, Item, Limits } from './evaluate.ts';
+import { readLayout } from './layout-read.ts';
 import type { LedgerEntry } from './ledger.ts';
 import { faultOutcome, type Outcome } from './outcome.ts';
 import type { BuildFolder } from './prove.ts';
@@ -40,6 +41,8 @@ export interface Run {
   readonly dryRun: boolean;
   /** Write layouts below this folder instead of pushing. */
   readonly layoutFolder: string | null;
+  /** Push the layouts below this folder, as far as they hold what the commit gives, instead of writing new ones. */
+  readonly fromLayout: string | null;
   /** The reason given for passing gates and guards, or null. */
   readonly override: string | null;
   /** Why nothing may move in an environment, or null. */
@@ -160,6 +163,7 @@ async function publishChanged(
   const moreTags = run.tags.map((template) => fillTag(template, item, run)).filter((tag) => !tags.includes(tag));
   const allTags = [...tags, ...moreTags];
   const planned = { outcome: 'pushed', reason, contentDigest, commit: commit.sha, tags: allTags } as const;
+  const written = run.fromLayout === null ? null : await writtenLayout(run, item, contentDigest, description.revision);
   if (run.dryRun) return { ...planned, digest: null };
   if (registry === null) {
     const folder = `${run.layoutFolder}/${environment}/${item.artifact.name}`;
@@ -176,6 +180,7 @@ async function publishChanged(
     repository: item.artifact.repository,
     environment,
     tag: item.pair.tag,
+    written,
     signer: run.signer,
     moreTags,
     signal,
@@ -195,6 +200,21 @@ function superseded(
     reason: `a newer commit stands: ${shortCommit(by)}`,
     tags: tags.slice(0, 1),
   };
+}
+
+/** The layout that an earlier job wrote for an item: it is pushed only where it holds exactly what the commit gives. */
+async function writtenLayout(run: Run, { pair, artifact }: Item, contentDigest: string, revision: string) {
+  const folder = `${run.fromLayout}/${pair.environment.name}/${artifact.name}`;
+  const own = immutableTag(pair.environment.name, run.snapshot.commit.sha);
+  const image = await readLayout(run.files, folder, own, 2 * run.limits.bytes + 1024 ** 2);
+  if (image.contentDigest === contentDigest && image.revision === revision) return { folder, digest: image.digest };
+  throw new Fault(
+    'tree_refused',
+    `${folder} holds ${image.contentDigest} of ${image.revision}, not what ${revision} gives`,
+    {
+      hint: 'Somebody changed it, or it was written with other settings: write it again with `sluice publish --oci-layout DIR`.',
+    },
+  );
 }
 
 /** A further tag: `{environment}`, `{app}`, `{artifact}`, `{commit}` (12 digits) and `{branch}`. Fault `usage`. */

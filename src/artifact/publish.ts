@@ -48,6 +48,8 @@ export interface PublishInput {
   readonly ledgerRepository: string | null;
   readonly dryRun: boolean;
   readonly layoutFolder: string | null;
+  /** Folder of layouts that `layoutFolder` wrote, to be pushed; left out: new ones are written. */
+  readonly fromLayout?: string | null;
   /** Why gates and the guard against dropped roots do not count. */
   readonly override: string | null;
   readonly deployFreeze: boolean;
@@ -103,6 +105,7 @@ export async function publish(systems: PublishSystems, input: PublishInput): Pro
     now,
     dryRun: input.dryRun,
     layoutFolder: input.layoutFolder,
+    fromLayout: input.fromLayout ?? null,
     override: input.override,
     notice,
     open: (commit, options) => openSnapshot(git, commit, options),

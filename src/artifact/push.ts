@@ -48,6 +48,8 @@ export async function pushArtifact(options: {
   readonly repository: string;
   readonly environment: string;
   readonly tag: string;
+  /** A layout that holds the image under the commit's own tag; null: one is written. */
+  readonly written: { readonly folder: string; readonly digest: string } | null;
   /** Signs the digest before the moving tag names it; null: no signature. */
   readonly signer: Signer | null;
   /** Further tags for the pushed digest, which move like the moving one. */
@@ -56,22 +58,17 @@ export async function pushArtifact(options: {
 }): Promise<Pushed> {
   const { registry, repository, tag, snapshot, signal, ancestry, signer } = options;
   const own = immutableTag(options.environment, snapshot.commit.sha);
-  await using folder = await options.files.temporary('sluice-artifact-');
-  const { digest } = await layoutOf(
-    options.files,
-    folder.path,
-    snapshot,
-    options.selection,
-    options.description,
-    [own],
-    signal,
-  );
+  await using temporary = await options.files.temporary('sluice-artifact-');
+  const folder = options.written?.folder ?? temporary.path;
+  const { digest } =
+    options.written ??
+    (await layoutOf(options.files, folder, snapshot, options.selection, options.description, [own], signal));
   const taken = await registry.resolve(repository, own, signal);
   const note =
     taken === null || taken === digest
       ? null
       : `tag ${own} already names ${taken} and stays (published differently before)`;
-  if (note === null) await registry.push(folder.path, own, repository, [own], signal);
+  if (note === null) await registry.push(folder, own, repository, [own], signal);
   if (note === null) await signer?.sign(repository, digest, signal);
 
   const before = await readStanding(registry, repository, tag, signal);
@@ -80,7 +77,7 @@ export async function pushArtifact(options: {
   }
   if (note === null) await registry.tag(repository, digest, tag, signal);
   else {
-    await registry.push(folder.path, own, repository, [tag], signal);
+    await registry.push(folder, own, repository, [tag], signal);
     await signer?.sign(repository, digest, signal);
   }
   for (const more of options.moreTags) await registry.tag(repository, digest, more, signal);

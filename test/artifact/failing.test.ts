@@ -1,4 +1,4 @@
-import { readdir, rm } from 'node:fs/promises';
+import { readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -201,5 +201,46 @@ describe('source: git', () => {
       only(await world.publish(await world.commit(overlay('podinfo', 'staging', '2')), { config: git })).outcome,
     ).toBe('pushed');
     expect(world.registry.tags(podinfo).size).toBe(0);
+  });
+});
+
+describe('layouts pushed later', () => {
+  const written = async (world: Publishing, sha: string) => {
+    await world.publish(sha, { layoutFolder: `${world.git.path}/out` });
+    return `${world.git.path}/out`;
+  };
+
+  test('are what a push would have been', async () => {
+    await using world = await publishing();
+    const sha = await world.commit(app());
+    const fromLayout = await written(world, sha);
+    expect(world.registry.pushes).toEqual([]);
+    const index = JSON.parse(await readFile(`${fromLayout}/staging/podinfo/index.json`, 'utf8'));
+    const published = only(await world.publish(sha, { fromLayout }));
+    expect(published).toMatchObject({ outcome: 'pushed', digest: index.manifests[0].digest });
+    expect(world.registry.tags(podinfo).get('staging')).toBe(published.digest);
+    expect(only(await world.publish(sha, { fromLayout })).outcome).toBe('unchanged');
+  });
+
+  test('of another commit, of other content, damaged or missing are not pushed', async () => {
+    await using world = await publishing();
+    const sha = await world.commit(app());
+    const fromLayout = await written(world, sha);
+    const next = await world.commit(overlay('podinfo', 'staging', '2'));
+    expect(only(await world.publish(next, { fromLayout })).fault).toMatchObject({ code: 'file_missing' });
+    const folder = `${fromLayout}/staging/podinfo`;
+    const index = await readFile(`${folder}/index.json`, 'utf8');
+    await writeFile(`${folder}/index.json`, index.replaceAll(sha.slice(0, 12), next.slice(0, 12)));
+    expect(only(await world.publish(next, { fromLayout })).fault).toMatchObject({ code: 'tree_refused' });
+    await writeFile(`${folder}/index.json`, index);
+    for (const blob of await readdir(`${folder}/blobs/sha256`)) {
+      const path = `${folder}/blobs/sha256/${blob}`;
+      const content = await readFile(path);
+      await writeFile(path, Buffer.concat([content, Buffer.from(' ')]));
+      expect(only(await world.publish(sha, { fromLayout })).fault).toMatchObject({ code: 'file_unreadable' });
+      await writeFile(path, content);
+    }
+    expect(world.registry.tags(podinfo).size).toBe(0);
+    expect(only(await world.publish(sha, { fromLayout })).outcome).toBe('pushed');
   });
 });
