@@ -14,7 +14,7 @@ const followed = Array.from({ length: number! }, (_, index) => ({
 }));
 let highest = 0;
 for await (const _ of followCluster({
-  cluster: connectCluster({ name: 'eu', context: 'k:eu', kubeconfig: process.env['BENCH_KUBECONFIG']! }),
+  cluster: connectCluster({ name: 'eu', context: 'other', kubeconfig: process.env['BENCH_KUBECONFIG']! }),
   followed,
   clock,
   signal: new AbortController().signal,

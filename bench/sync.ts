@@ -83,7 +83,7 @@ async function measure(world: GitLabWorld): Promise<readonly [number, number]> {
     posted('sync: production/cart', 'success'),
     posted('poll', 'success'),
   ];
-  const cluster = connectCluster({ name: 'prod', context: 'k:prod', kubeconfig: kubernetes.kubeconfig });
+  const cluster = connectCluster({ name: 'prod', context: 'other', kubeconfig: kubernetes.kubeconfig });
   const clock = systemClock();
   const artifact = { app: 'cart', environment: 'production', digest: ours };
   const following = sync(
@@ -113,7 +113,7 @@ async function measure(world: GitLabWorld): Promise<readonly [number, number]> {
 }
 
 async function poll({ gitlab, commit }: GitLabWorld, kubeconfig: string, signal: AbortSignal): Promise<void> {
-  const cluster = connectCluster({ name: 'prod', context: 'k:prod', kubeconfig });
+  const cluster = connectCluster({ name: 'prod', context: 'other', kubeconfig });
   const kind = { group: 'kustomize.toolkit.fluxcd.io', version: 'v1', plural: 'kustomizations' } as const;
   for (;;) {
     const found = await cluster.list({ ...kind, kind: 'Kustomization' }, 'flux-system', signal);

@@ -4,6 +4,8 @@ import { benchContention } from '../bench/contention.ts';
 import { benchEdit } from '../bench/edit.ts';
 import { type BenchOptions, rowsText, type Row } from '../bench/measure.ts';
 import { benchPublish } from '../bench/publish.ts';
+import { benchFollow } from '../bench/follow.ts';
+import { benchSync } from '../bench/sync.ts';
 import { benchStart } from '../bench/start.ts';
 import { benchUpdate } from '../bench/update-history.ts';
 import { bundle } from './build.ts';
@@ -19,6 +21,8 @@ const benches: Readonly<Record<string, (options: BenchOptions) => Promise<readon
   edit: benchEdit,
   artifact: benchArtifact,
   publish: benchPublish,
+  sync: benchSync,
+  follow: benchFollow,
 };
 const { positionals, values } = parseArgs({
   allowPositionals: true,

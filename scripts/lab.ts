@@ -24,6 +24,7 @@ const tiers = [
     minutes: 5,
     tools: [...coreTools, 'flux-oracle'],
   },
+  { name: 'clients', minutes: 1, tools: [] },
   { name: 'notification', minutes: 1, tools: ['notification-controller'] },
   { name: 'helm', minutes: 2, tools: ['helm-controller'] },
   { name: 'signing', minutes: 1, tools: ['cosign'] },

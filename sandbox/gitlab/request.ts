@@ -174,12 +174,17 @@ export function integer(values: Readonly<Record<string, unknown>>, name: string)
   return Number(value);
 }
 
-/** `true`, `false`, `1`, `0`, or undefined. */
+/** The words that Grape takes for yes and no (dry-types, `params.bool`). */
+const yes = new Set(['1', 'on', 'On', 'ON', 't', 'true', 'True', 'TRUE', 'T', 'y', 'yes', 'Yes', 'YES', 'Y']);
+const no = new Set(['0', 'off', 'Off', 'OFF', 'f', 'false', 'False', 'FALSE', 'F', 'n', 'no', 'No', 'NO', 'N']);
+
+/** Yes, no, or undefined. */
 export function flag(values: Readonly<Record<string, unknown>>, name: string): boolean | undefined {
   const value = text(values, name);
   if (value === undefined) return undefined;
-  if (!['true', 'false', '1', '0'].includes(value)) throw badParameter(`${name} is invalid`);
-  return value === 'true' || value === '1';
+  if (yes.has(value)) return true;
+  if (no.has(value)) return false;
+  throw badParameter(`${name} is invalid`);
 }
 
 /** A list, given as array or by commas. */
