@@ -63,6 +63,16 @@ export function composeContext(input: ComposeInput): Context {
         const content = await files.read(path);
         return content === null ? null : Buffer.from(content).toString();
       },
+      helper: async (name, host) => {
+        try {
+          const run = await processes.run(`docker-credential-${name}`, ['get'], { input: host, timeoutMs: 20_000 });
+          return run.text;
+        } catch (error) {
+          signal.throwIfAborted();
+          if (error instanceof Fault) reporter.warn(`no credential of ${host}: ${error.message}`);
+          return null;
+        }
+      },
       registry: values.given('registry') ? values.string('registry') : env['CI_REGISTRY_IMAGE'] || undefined,
     });
     for (const credential of found) credentials.learn(credential.password.reveal());

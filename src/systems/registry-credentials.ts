@@ -15,6 +15,8 @@ export interface CredentialSources {
   variable(name: string): string | undefined;
   /** Text of a file, or null. */
   readFile(path: string): Promise<string | null>;
+  /** What `docker-credential-<name> get` answers for a host, or null. */
+  helper?(name: string, host: string): Promise<string | null>;
   /** `host[:port][/path]` that artifacts go to: the host that SLUICE_REGISTRY_USER belongs to. */
   readonly registry: string | undefined;
 }
@@ -22,7 +24,8 @@ export interface CredentialSources {
 /**
  * Registry credentials, strongest first: SLUICE_REGISTRY_USER/PASSWORD (for the host of `registry`),
  * CI_REGISTRY_USER/PASSWORD (for CI_REGISTRY), then a docker configuration: DOCKER_AUTH_CONFIG, else
- * $DOCKER_CONFIG/config.json, else ~/.docker/config.json. A host's first entry counts.
+ * $DOCKER_CONFIG/config.json, else ~/.docker/config.json, with its `auths`, `credHelpers` and `credsStore`. A host's
+ * first entry counts.
  */
 export async function registryCredentials(sources: CredentialSources): Promise<readonly RegistryCredential[]> {
   const found: RegistryCredential[] = [];
@@ -38,7 +41,49 @@ export async function registryCredentials(sources: CredentialSources): Promise<r
   const inline = sources.secret('DOCKER_AUTH_CONFIG')?.reveal();
   const text = inline ?? (folder === undefined ? null : await sources.readFile(`${folder}/config.json`));
   found.push(...dockerCredentials(text ?? '{}'));
-  return found;
+  const { helper } = sources;
+  if (!helper) return found;
+  const known = new Set(found.map(({ host }) => host));
+  const asked = dockerHelpers(text ?? '{}', sources.registry).filter(({ address }) => !known.has(hostOf(address)));
+  const answers = await Promise.all(
+    asked.map(async ({ name, address }) => helperCredential(address, await helper(name, address))),
+  );
+  return [...found, ...answers.flatMap((one) => one ?? [])];
+}
+
+/**
+ * The helpers that a docker configuration names, and for which address each is asked: `credHelpers` by host; `credsStore`
+ * for the hosts of `auths` and that of `registry` (docs.docker.com/reference/cli/docker/login, "Credential stores").
+ */
+export function dockerHelpers(
+  text: string,
+  registry: string | undefined,
+): readonly { readonly name: string; readonly address: string }[] {
+  let config: { auths?: object; credHelpers?: Record<string, string>; credsStore?: string };
+  try {
+    config = JSON.parse(text) as typeof config;
+  } catch {
+    return [];
+  }
+  const helpers = new Map(Object.entries(config.credHelpers ?? {}));
+  if (config.credsStore !== undefined && config.credsStore !== '') {
+    const own = registry === undefined ? [] : [hostOf(registry)];
+    for (const address of [...Object.keys(config.auths ?? {}), ...own]) {
+      if (!helpers.has(address)) helpers.set(address, config.credsStore);
+    }
+  }
+  return [...helpers].filter(([, name]) => /^[\w.-]+$/.test(name)).map(([address, name]) => ({ name, address }));
+}
+
+/** A helper's answer; an identity token (user `<token>`) is no password and counts as none. */
+function helperCredential(address: string, answer: string | null): RegistryCredential | null {
+  try {
+    const { Username: user = '', Secret: password = '' } = JSON.parse(answer ?? '{}') as Record<string, string>;
+    if (user === '' || user === '<token>' || password === '') return null;
+    return { host: hostOf(address), user, password: secret(password) };
+  } catch {
+    return null;
+  }
 }
 
 /** The `auths` of a docker configuration; entries that hold no password (credential helpers) are left out. */

@@ -4,12 +4,18 @@ import { dockerCredentials, isLoopback, registryCredentials } from '../../src/sy
 
 const auth = (text: string) => Buffer.from(text).toString('base64');
 
-async function credentials(env: Record<string, string>, files: Record<string, string> = {}, registry?: string) {
+async function credentials(
+  env: Record<string, string>,
+  files: Record<string, string> = {},
+  registry?: string,
+  helper?: (name: string, host: string) => Promise<string | null>,
+) {
   const found = await registryCredentials({
     secret: (name) => (env[name] === undefined ? undefined : secret(env[name])),
     variable: (name) => env[name],
     readFile: async (path) => files[path] ?? null,
     registry,
+    ...(helper ? { helper } : {}),
   });
   return found.map(({ host, user, password }) => `${user}:${password.reveal()}@${host}`);
 }
@@ -57,4 +63,31 @@ test.each([
   ['10.0.0.1:5000', false],
 ])('%s is loopback: %s', (host, expected) => {
   expect(isLoopback(host)).toBe(expected);
+});
+
+test('credential helpers are asked for their hosts, the store for the others', async () => {
+  const text = JSON.stringify({
+    auths: { 'https://plain.example.com': { auth: auth('u:p') }, 'stored.example.com': {} },
+    credHelpers: { 'helped.example.com': 'gcr', 'token.example.com': 'gcr', 'odd.example.com': '../../bin/sh' },
+    credsStore: 'desktop',
+  });
+  const asked: string[] = [];
+  const helper = async (name: string, host: string) => {
+    asked.push(`${name} ${host}`);
+    if (host === 'own.example.com:5050') return null;
+    const user = host === 'token.example.com' ? '<token>' : name;
+    return JSON.stringify({ ServerURL: host, Username: user, Secret: `secret of ${host}` });
+  };
+  const env = { DOCKER_AUTH_CONFIG: text };
+  expect(await credentials(env, {}, 'own.example.com:5050/shop/delivery', helper)).toEqual([
+    'u:p@plain.example.com',
+    'gcr:secret of helped.example.com@helped.example.com',
+    'desktop:secret of stored.example.com@stored.example.com',
+  ]);
+  expect(asked).toEqual([
+    'gcr helped.example.com',
+    'gcr token.example.com',
+    'desktop stored.example.com',
+    'desktop own.example.com:5050',
+  ]);
 });
