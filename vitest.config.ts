@@ -8,11 +8,12 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/story/**', 'test/lab/**', 'test/page/**'],
+          exclude: ['test/story/**', 'test/lab/**', 'test/page/**', 'test/image/**'],
           testTimeout: 30_000,
         },
       },
       { test: { name: 'page', include: ['test/page/**/*.test.ts'], testTimeout: 120_000, hookTimeout: 120_000 } },
+      { test: { name: 'image', include: ['test/image/**/*.test.ts'], testTimeout: 120_000, hookTimeout: 900_000 } },
       {
         test: {
           name: 'story',

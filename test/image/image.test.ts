@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -25,6 +25,8 @@ let host: string;
 let token: string;
 let push: { readonly username: string; readonly token: string };
 let origin: string;
+/** GitLab's own repository of the delivery project. */
+let bare: string;
 const stack = new AsyncDisposableStack();
 
 beforeAll(async () => {
@@ -60,7 +62,8 @@ beforeAll(async () => {
   });
   stack.defer(() => registry.stop());
   host = registry.host.replace('127.0.0.1', 'localhost');
-  for (const project of [delivery, application]) gitlab.createProject(project);
+  bare = join(folder, 'gitlab', 'repositories', `${gitlab.createProject(delivery).id}.git`);
+  gitlab.createProject(application);
   push = gitlab.createDeployToken(delivery, { name: 'publish', scopes: ['read_registry', 'write_registry'] });
   ({ token } = gitlab.createToken('shop', { name: 'sluice', scopes: ['api', 'write_repository'], accessLevel: 40 }));
   origin = await gitlab.seed(application, new Map([['main.go', 'x\n']]), 'Release', { pipeline: false });
@@ -98,7 +101,7 @@ async function checkout(tag: string): Promise<{ readonly work: string; readonly 
   const files = { 'sluice.yaml': settings, ...manifests(host, tag) };
   const sha = await gitlab.seed(delivery, new Map(Object.entries(files)), claim(origin, tag), { pipeline: false });
   const work = join(folder, `checkout-${tag}`);
-  await git('git', ['clone', '--quiet', '--no-hardlinks', join(folder, 'gitlab', 'repositories', '1.git'), work]);
+  await git('git', ['clone', '--quiet', '--no-hardlinks', bare, work]);
   await mustRun('chmod', '-R', 'a+rwX', work);
   return { work, sha };
 }
@@ -147,19 +150,20 @@ test('its settings: a user that is not root, no entry point, labels with the ver
 });
 
 test('what the build needed of this machine is not in it', async () => {
-  const { stdout } = await inside('cat /root/.npmrc; ls /root/.npm /build /run/build-certificates.crt; true', {
-    user: '0:0',
-  });
-  expect(stdout).toBe('');
+  const { stdout } = await inside(
+    'test ! -e /build && find /root/.npmrc /root/.npm /run/build-certificates.crt -type f -size +0; echo looked',
+    { user: '0:0' },
+  );
+  expect(stdout).toBe('looked\n');
 });
 
 describe.each([
-  ['user 1000', '1000:1000'],
-  ['root', '0:0'],
-])('as %s, umask 0000, no HOME', (name, user) => {
+  ['user 1000', '1000:1000', 1],
+  ['root', '0:0', 2],
+])('as %s, umask 0000, no HOME', (_name, user, number) => {
   test('help names the commands; git, oras and kustomize are there', async () => {
     const { code, stdout, stderr } = await inside(
-      'sluice --help && git --version && oras version && kustomize version && test -s /etc/ssl/certs/ca-certificates.crt',
+      'sluice --help && git --version && oras version && kustomize version && test -s /etc/ssl/certs/ca-certificates.crt && test -s /usr/local/lib/sluice/THIRD-PARTY-LICENCES.txt',
       { user },
     );
     expect(stderr).toBe('');
@@ -193,28 +197,19 @@ describe.each([
   test('update pushes a commit to the delivery repository', async () => {
     const { sha } = await checkout(`update-${user.replace(':', '-')}`);
     const run = await inside(
-      `sluice update --format json --app podinfo --environment staging --image podinfo=:8.${user.length}.0 --no-verify-image`,
+      `sluice update --format json --app podinfo --environment staging --image podinfo=:8.${number}.0 --no-verify-image`,
       {
         user,
         env: {
           ...job(origin),
           CI_PROJECT_PATH: application,
           SLUICE_DELIVERY: delivery,
-          CI_PIPELINE_ID: String(user.length),
+          CI_PIPELINE_ID: String(number),
         },
       },
     );
     expect(run.code, run.stderr).toBe(0);
-    const repository = join(folder, 'gitlab', 'repositories', '1.git');
-    const { stdout } = await git('git', ['log', '--format=%P%n%s', '-1', 'main'], { cwd: repository });
-    expect(stdout, name).toBe(`${sha}\ndeploy(staging): podinfo 8.${user.length}.0\n`);
+    const { stdout } = await git('git', ['log', '--format=%P%n%s', '-1', 'main'], { cwd: bare });
+    expect(stdout).toBe(`${sha}\ndeploy(staging): podinfo 8.${number}.0\n`);
   });
-});
-
-test('the work tree of a read-only container file system is enough for help and a plan', async () => {
-  const { work, sha } = await checkout('plan');
-  await mkdir(join(folder, 'none'), { recursive: true });
-  const run = await inside('sluice publish --dry-run --format json', { work, env: job(sha) });
-  expect(run.code, run.stderr).toBe(0);
-  expect(JSON.parse(run.stdout)).toMatchObject({ command: 'publish' });
 });

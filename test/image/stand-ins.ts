@@ -14,6 +14,22 @@ export async function defaultOf(argument: string): Promise<string> {
   return value;
 }
 
+/** How Debian's slim images keep out what nobody reads (github.com/debuerreotype/debuerreotype, scripts `docker`, `slimify`). */
+const slim = {
+  'etc/apt/apt.conf.d/docker-clean': [
+    'DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb /var/cache/apt/*.bin || true"; };',
+    'Dir::Cache::pkgcache "";',
+    'Dir::Cache::srcpkgcache "";',
+  ],
+  'etc/dpkg/dpkg.cfg.d/docker': [
+    'path-exclude /usr/share/doc/*',
+    'path-include /usr/share/doc/*/copyright',
+    'path-exclude /usr/share/info/*',
+    'path-exclude /usr/share/locale/*',
+    'path-exclude /usr/share/man/*',
+  ],
+};
+
 /**
  * Makes images under the names of the Dockerfile's bases: Debian bookworm with the project's own Node and npm, as
  * `node:…-slim` has them, and the tools at the places where their official images hold them.
@@ -25,6 +41,7 @@ export async function makeStandIns(buildah: Buildah, folder: string): Promise<vo
     await rm(join(base, left), { recursive: true, force: true });
   for (const needed of ['var/cache/apt/archives/partial', 'var/lib/apt/lists/partial', 'var/log/apt'])
     await mkdir(join(base, needed), { recursive: true });
+  for (const [file, lines] of Object.entries(slim)) await writeFile(join(base, file), `${lines.join('\n')}\n`);
   await mustRun('chroot', base, 'useradd', '--uid', '1000', '--create-home', '--shell', '/bin/bash', 'node');
   await cp(join(root, 'node_modules', 'node', 'bin', 'node'), join(base, 'usr/local/bin/node'), { dereference: true });
   const npm = onPath('npm');
