@@ -101,6 +101,7 @@ export type CommonOrder = Omit<Order, 'environments' | 'changes' | 'origin' | 'p
 export function commonOrder(context: Context, changes: readonly AppChange[], project: string): CommonOrder {
   const { values, signal } = context;
   const digests = new Map<string, Promise<string>>();
+  const parsed = new Map<string, Config>();
   const digestOf = (image: ImageChange) => {
     const key = JSON.stringify(image);
     const asked = digests.get(key) ?? context.registry().then((registry) => lookUp(registry, image, signal));
@@ -114,7 +115,7 @@ export function commonOrder(context: Context, changes: readonly AppChange[], pro
     allowOlder: values.boolean('allow-older'),
     project,
     dryRun: values.boolean('dry-run'),
-    config: (tip) => configOf(context, tip, project),
+    config: (tip) => configOf(context, tip, project, parsed),
     pinned: (asked, pin) => pinImages(asked, pin, digestOf),
     verified: () => looking,
   };
@@ -145,11 +146,15 @@ async function lookAll(
   await Promise.all(known.map(digestOf));
 }
 
-async function configOf(context: Context, tip: Tip, project: string): Promise<Config> {
+/** sluice.yaml of a tip; `parsed` spares reading the same text again. */
+async function configOf(context: Context, tip: Tip, project: string, parsed: Map<string, Config>): Promise<Config> {
   if (context.values.given('config')) return context.config();
   if (!tip.has('sluice.yaml')) {
     throw new Fault('config_missing', `${project} has no sluice.yaml in its root`);
   }
   const content = (await tip.read(['sluice.yaml'])).get('sluice.yaml')!;
-  return parseConfig(new TextDecoder().decode(content), 'sluice.yaml');
+  const text = new TextDecoder().decode(content);
+  const config = parsed.get(text) ?? parseConfig(text, 'sluice.yaml');
+  parsed.set(text, config);
+  return config;
 }
