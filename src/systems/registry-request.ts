@@ -94,6 +94,15 @@ export function registryRequest(options: {
         if (error instanceof Fault) throw error;
         ask.signal?.throwIfAborted();
         problem = error instanceof Error ? describe(error) : String(error);
+        if (/CERT|SIGNATURE|ALTNAME/.test(problem)) {
+          throw new Fault(
+            'registry_unavailable',
+            `${ask.repository}: the registry’s certificate is not trusted: ${problem}`,
+            {
+              hint: 'Name the CA that signed it in SSL_CERT_FILE (a file variable), and check the registry’s name.',
+            },
+          );
+        }
       }
       if (tries >= TRIES) throw new Fault('registry_unavailable', `${ask.repository}: the registry ${problem}`);
       await clock.sleep(wait, ask.signal);
