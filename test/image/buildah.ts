@@ -17,7 +17,7 @@ export interface Buildah {
 }
 
 /** Runs a program to its end. */
-export function runProgram(program: string, args: readonly string[], env = process.env): Promise<Ended> {
+function runProgram(program: string, args: readonly string[], env = process.env): Promise<Ended> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'], env });
     const [stdout, stderr]: [Buffer[], Buffer[]] = [[], []];
