@@ -100,7 +100,7 @@ async function measure(world: GitLabWorld): Promise<readonly [number, number]> {
         }),
     }),
   );
-  const polling = poll(world, kubernetes.kubeconfig, stop.signal);
+  const polling = postWhenSeen(world, kubernetes.kubeconfig, stop.signal);
   await running;
   await pause(500 + Math.random() * pollMs);
   const ready = performance.now();
@@ -112,7 +112,7 @@ async function measure(world: GitLabWorld): Promise<readonly [number, number]> {
   return [(times[0] - ready) / 1000, (times[1] - ready) / 1000];
 }
 
-async function poll({ gitlab, commit }: GitLabWorld, kubeconfig: string, signal: AbortSignal): Promise<void> {
+async function postWhenSeen({ gitlab, commit }: GitLabWorld, kubeconfig: string, signal: AbortSignal): Promise<void> {
   const cluster = connectCluster({ name: 'prod', context: 'other', kubeconfig });
   const kind = { group: 'kustomize.toolkit.fluxcd.io', version: 'v1', plural: 'kustomizations' } as const;
   for (;;) {

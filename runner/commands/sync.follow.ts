@@ -9,6 +9,7 @@ import type { LineageOf } from '../../src/sync/lineage.ts';
 import type { FollowCluster } from '../../src/sync/sync.ts';
 import type { Cluster } from '../../src/systems/cluster.ts';
 import { followCluster } from '../../src/watch/follow.ts';
+import { followStatuses } from '../../src/watch/statuses.ts';
 import type { Followed } from '../../src/watch/verdict.ts';
 import type { Context } from '../context.ts';
 
@@ -32,6 +33,21 @@ export function followIn(context: Context, lineage: LineageOf): FollowCluster {
         return relation === 'ours' || relation === 'same';
       },
       ask: (one, source) => askFlux(context, cluster, settings, one, source, signal),
+    });
+  };
+}
+
+/** As `followIn`, without any cluster credential: by the statuses that Flux's own GitLab Provider posts. */
+export function followStatusesIn(context: Context, project: string): FollowCluster {
+  return async function* follow(settings, followed, deadline, signal) {
+    yield* followStatuses({
+      gitlab: await context.gitlab(),
+      project,
+      followed,
+      clock: context.clock,
+      signal,
+      deadline,
+      ask: (one, source) => askFlux(context, null, settings, one, source, signal),
     });
   };
 }

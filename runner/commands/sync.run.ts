@@ -19,7 +19,7 @@ import type { CommitInfo, GitRepository } from '../../src/systems/git.ts';
 import type { CommandResult } from '../command.ts';
 import type { Context } from '../context.ts';
 import { alignedTable } from '../output/table.ts';
-import { followIn, ownTimeouts } from './sync.follow.ts';
+import { followIn, followStatusesIn, ownTimeouts } from './sync.follow.ts';
 import { planSync } from './sync.plan.ts';
 import { syncCases, syncSummary, syncText, syncVariables } from './sync.text.ts';
 
@@ -67,6 +67,7 @@ export async function syncPublished(
     gitlabFor: (app) => context.gitlabFor(app),
     lineage,
     follow: followIn(context, lineage),
+    followStatuses: followStatusesIn(context, place.project),
     info: (text) => context.reporter.info(text),
     warn: (text) => context.reporter.warn(text),
   });

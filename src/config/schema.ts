@@ -109,7 +109,12 @@ const shared = {
     .describe('What an artifact holds: the files that the roots reach (default), or the app’s folder.'),
   pin: z.enum(['tag', 'digest', 'both']).optional().describe('What update writes; default tag.'),
   health: z.enum(['workloads', 'applied']).optional().describe('What counts as done; default workloads.'),
-  watch: z.enum(['cluster', 'statuses']).optional().describe('Where the outcome is read; default cluster.'),
+  watch: z
+    .enum(['cluster', 'statuses'])
+    .optional()
+    .describe(
+      'Where the outcome is read: in the cluster (default), or, weaker and without any cluster credential, from what Flux’s own GitLab Provider posts on the delivery commit.',
+    ),
   report: z
     .array(z.enum(['status', 'deployment', 'note', 'none']))
     .optional()

@@ -9,8 +9,6 @@ interface Unsupported {
 export const unsupported: readonly Unsupported[] = [
   { path: 'environments.*.gates.soak' },
   { path: 'environments.*.gates.statuses' },
-  { path: 'environments.*.watch', value: 'statuses' },
-  { path: 'apps.*.watch', value: 'statuses' },
 ];
 
 /** The paths in the file that use something not supported yet. */

@@ -50,6 +50,8 @@ export interface SyncOptions {
   readonly gitlabFor: (app: string) => Promise<GitLab>;
   readonly lineage: LineageOf;
   readonly follow: FollowCluster;
+  /** For pairs with `watch: statuses`: by what Flux’s own GitLab Provider posts. */
+  readonly followStatuses?: FollowCluster;
   readonly info: (text: string) => void;
   readonly warn: (text: string) => void;
 }
@@ -142,7 +144,7 @@ async function followAll(
 ): Promise<void> {
   const groups = Map.groupBy(
     [...deadlines],
-    ([{ cell }, deadline]) => `${cell.environment}/${cell.cluster} ${deadline}`,
+    ([{ cell, target }, deadline]) => `${cell.environment}/${cell.cluster} ${target.pair.watch} ${deadline}`,
   );
   await Promise.all(
     [...groups.values()].map((group) =>
@@ -192,7 +194,8 @@ async function followGroup(
   try {
     for (const start of group) change(start, { ...cells.get(start)!, begun: true });
     const followed = group.map((start) => start.followed!);
-    for await (const observation of endingWith(options.follow(cluster, followed, deadline, signal), done.signal)) {
+    const follow = target.pair.watch === 'statuses' ? (options.followStatuses ?? options.follow) : options.follow;
+    for await (const observation of endingWith(follow(cluster, followed, deadline, signal), done.signal)) {
       const start = group.find((one) => one.followed === observation.followed || isSame(one, observation.followed));
       if (start !== undefined) change(start, observe(cells.get(start)!, observation));
       if (done.signal.aborted) break;

@@ -96,11 +96,11 @@ describe('faults', () => {
   });
 
   test('what no release supports yet is named, never ignored', () => {
-    const fault = faultOf(minimal.replace('clusters: []', 'watch: statuses'));
+    const fault = faultOf(minimal.replace('clusters: []', 'gates: { soak: 30m }'));
     expect(fault).toMatchObject({
       code: 'not_supported',
       exit: 2,
-      message: 'sluice.yaml:4:12: environments.staging.watch: not supported yet',
+      message: expect.stringContaining('environments.staging.gates.soak: not supported yet'),
     });
   });
 
