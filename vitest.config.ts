@@ -2,6 +2,7 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
+    maxWorkers: 2,
     projects: [
       './test/lab/simulated/vitest.config.ts',
       {
@@ -9,7 +10,8 @@ export default defineConfig({
           name: 'unit',
           include: ['test/**/*.test.ts'],
           exclude: ['test/story/**', 'test/lab/**', 'test/page/**', 'test/image/**'],
-          testTimeout: 30_000,
+          testTimeout: 90_000,
+          hookTimeout: 90_000,
         },
       },
       { test: { name: 'page', include: ['test/page/**/*.test.ts'], testTimeout: 120_000, hookTimeout: 120_000 } },
@@ -19,8 +21,7 @@ export default defineConfig({
           name: 'story',
           include: ['test/story/**/*.test.ts'],
           testTimeout: 600_000,
-          hookTimeout: 120_000,
-          fileParallelism: false,
+          hookTimeout: 180_000,
         },
       },
     ],
