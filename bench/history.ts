@@ -6,14 +6,19 @@ import { join } from 'node:path';
 import { gitEnv } from './contention-world.ts';
 import { runCommand } from './measure.ts';
 
-const kustomization = (tag: string) => `resources: [deployment.yaml]\nimages:\n  - name: app\n    newTag: ${tag}\n`;
+/** Manifests of one app: its kustomization and deployments. */
+const EACH = 20;
+const resources = Array.from({ length: EACH - 1 }, (_, index) => `deployment-${index}.yaml`);
+/** An app's kustomization with a tag. */
+export const kustomization = (tag: string): string =>
+  `resources: [${resources.join(', ')}]\nimages:\n  - name: app\n    newTag: ${tag}\n`;
 /** A deployment of about 2 kB, like no other. */
-const deployment = (app: number): string =>
+const deployment = (seed: string): string =>
   [
     'apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: app\nspec:\n  template:\n    spec:\n      containers:',
     '        - name: app\n          image: app\n          env:',
     ...Array.from({ length: 20 }, (_, index) => {
-      const value = createHash('sha256').update(`${app}/${index}`).digest('hex');
+      const value = createHash('sha256').update(`${seed}/${index}`).digest('hex');
       return `            - name: SETTING_${index}\n              value: ${value}`;
     }),
     '',
@@ -23,7 +28,7 @@ const deployment = (app: number): string =>
 export const fileOf = (app: number): string => `apps/app-${app}/staging/kustomization.yaml`;
 
 /**
- * Makes `<root>/<name>.git`: `manifests` files (two for each app) and a history of `commits`, each a new tag of one app,
+ * Makes `<root>/<name>.git`: `manifests` files (20 for each app) and a history of `commits`, each a new tag of one app,
  * the last a day ago.
  */
 export async function makeHistory(root: string, name: string, commits: number, manifests: number): Promise<void> {
@@ -41,7 +46,7 @@ export async function makeHistory(root: string, name: string, commits: number, m
   const write = async (text: string) => {
     if (!child.stdin.write(text)) await once(child.stdin, 'drain');
   };
-  const apps = Math.max(1, Math.floor(manifests / 2));
+  const apps = Math.max(1, Math.floor(manifests / EACH));
   const last = Math.floor(Date.now() / 1000) - 86_400;
   const file = (path: string, text: string) => `M 100644 inline ${path}\ndata ${Buffer.byteLength(text)}\n${text}\n`;
   for (let commit = 0; commit < commits; commit += 1) {
@@ -57,7 +62,7 @@ export async function makeHistory(root: string, name: string, commits: number, m
     await write(file('sluice.yaml', `version: 1\nenvironments:\n  staging: {}\napps:\n${names.join('')}`));
     for (let app = 0; app < apps; app += 1) {
       await write(file(fileOf(app), kustomization('1.0.0')));
-      await write(file(`apps/app-${app}/staging/deployment.yaml`, deployment(app)));
+      for (const name of resources) await write(file(`apps/app-${app}/staging/${name}`, deployment(`${app}/${name}`)));
     }
   }
   child.stdin.end();

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gitEnv } from './contention-world.ts';
 import { type GitHost, serveRepositories } from './git-host.ts';
-import { fileOf, makeHistory } from './history.ts';
+import { fileOf, kustomization, makeHistory } from './history.ts';
 import { type BenchOptions, cli, median, node, type Row, runCommand, timeCommand } from './measure.ts';
 
 interface Cost {
@@ -98,8 +98,7 @@ async function byPlumbing(url: string, root: string, version: number): Promise<v
   const git = async (args: readonly string[], input?: string) =>
     (await runCommand('git', args, { cwd, env: gitEnv, ...(input === undefined ? {} : { input }) })).stdout.trim();
   await git(['clone', '--quiet', '--bare', '--depth=1', '--filter=blob:none', '--single-branch', '--', url, '.']);
-  const text = `resources: [deployment.yaml]\nimages:\n  - name: app\n    newTag: 2.0.${version}\n`;
-  let object = await git(['hash-object', '-w', '--stdin'], text);
+  let object = await git(['hash-object', '-w', '--stdin'], kustomization(`2.0.${version}`));
   const steps = fileOf(0).split('/');
   for (let depth = steps.length - 1; depth >= 0; depth -= 1) {
     const listing = await git(['ls-tree', `main:${steps.slice(0, depth).join('/')}`]);
