@@ -41,12 +41,11 @@ export async function registryCredentials(sources: CredentialSources): Promise<r
   const inline = sources.secret('DOCKER_AUTH_CONFIG')?.reveal();
   const text = inline ?? (folder === undefined ? null : await sources.readFile(`${folder}/config.json`));
   found.push(...dockerCredentials(text ?? '{}'));
-  const { helper } = sources;
-  if (!helper) return found;
+  if (!sources.helper) return found;
   const known = new Set(found.map(({ host }) => host));
   const asked = dockerHelpers(text ?? '{}', sources.registry).filter(({ address }) => !known.has(hostOf(address)));
   const answers = await Promise.all(
-    asked.map(async ({ name, address }) => helperCredential(address, await helper(name, address))),
+    asked.map(async ({ name, address }) => helperCredential(address, (await sources.helper?.(name, address)) ?? null)),
   );
   return [...found, ...answers.flatMap((one) => one ?? [])];
 }
