@@ -50,7 +50,12 @@ export async function syncPublished(
   const place = { ...request.place, branch: publication.branch };
   const targets = targetsOf(publication, config, request);
   const delivery = { ...place, urls: await deliveryUrls(context, place.project) };
-  const lineage = lineageIn(repository, place.commit, (commit) => parseClaim(commit));
+  const lineage = lineageIn(
+    repository,
+    place.commit,
+    (commit) => parseClaim(commit),
+    (app) => appOf(config, app).artifacts.map(({ path }) => path),
+  );
   if (context.values.boolean('dry-run')) return planSync(context, targets, delivery, lineage);
   const repairing = repairStale(context, request, ownStatuses(targets, place));
   context.reporter.step(`Following ${targets.length} app(s) of ${place.project}@${place.commit.slice(0, 12)}`);

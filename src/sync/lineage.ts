@@ -1,5 +1,6 @@
 import type { CommitClaim } from '../delivery/commit.ts';
 import type { CommitInfo, GitRepository } from '../systems/git.ts';
+import { isOverwritten } from './overwritten.ts';
 
 /**
  * What a newer revision means for ours. same · ours: it contains our commit and our values still hold, its verdict is
@@ -13,12 +14,14 @@ export type LineageOf = (theirs: string, app: string, environment: string) => Pr
 
 /**
  * Lineage by the delivery repository's history. Our values are gone where a commit in `ours..theirs` claims the same app
- * and environment, or reverts ours. `parse` reads a commit's trailers.
+ * and environment, or reverts ours; where a person's commit, which claims nothing, is among them, the app's manifests of
+ * both trees are compared. `parse` reads a commit's trailers, `foldersOf` says where an app's manifests are.
  */
 export function lineageIn(
   repository: GitRepository,
   ours: string,
   parse: (commit: CommitInfo) => CommitClaim | null,
+  foldersOf: (app: string) => readonly string[] = () => [],
 ): LineageOf {
   const histories = new Map<string, Promise<readonly CommitInfo[] | 'unrelated' | 'unknown'>>();
   return async (theirs, app, environment) => {
@@ -34,7 +37,10 @@ export function lineageIn(
       if (claim?.apps.includes(app) && claim.environments.includes(environment)) return true;
       return commit.message.includes(`This reverts commit ${ours}`);
     };
-    return commits.some(replaces) ? 'replaced' : 'ours';
+    if (commits.some(replaces)) return 'replaced';
+    const folders = foldersOf(app);
+    const byPerson = folders.length > 0 && commits.some((commit) => parse(commit) === null);
+    return byPerson && (await isOverwritten(repository, ours, theirs, folders)) === true ? 'replaced' : 'ours';
   };
 }
 

@@ -39,3 +39,30 @@ test('a hand-made revert of our commit takes our values away', async () => {
   const lineage = lineageIn(repository, ours, (commit) => parseClaim(commit));
   expect(await lineage(revert, 'podinfo', 'staging')).toBe('replaced');
 });
+
+test('a person’s commit without trailers: our values are gone, or they still hold', async () => {
+  await using folder = await gitFolder();
+  await folder.bare('delivery.git');
+  const file = 'apps/podinfo/staging/kustomization.yaml';
+  const manifest = (tag: string, more = '') => ({
+    [file]: `images:\n  - name: podinfo\n    newTag: "${tag}"\n${more}`,
+  });
+  await folder.commit('delivery.git', { ...manifest('1'), 'apps/podinfo/production/a.yaml': 'newTag: "1"\n' });
+  const ours = await folder.commit('delivery.git', manifest('2'), { message: claim('podinfo', 'staging') });
+  const beside = await folder.commit('delivery.git', {
+    ...manifest('2', 'namespace: demo\n'),
+    'apps/b/a.yaml': 'b: 1\n',
+  });
+  const over = await folder.commit('delivery.git', manifest('3', 'namespace: demo\n'));
+  const back = await folder.commit('delivery.git', manifest('2', 'namespace: other\n'));
+  const repository = await openRepository({ folder: `${folder.path}/delivery.git`, processes: folder.processes });
+  const lineage = lineageIn(
+    repository,
+    ours,
+    (commit) => parseClaim(commit),
+    (app) => [`apps/${app}`],
+  );
+  expect(await lineage(beside, 'podinfo', 'staging')).toBe('ours');
+  expect(await lineage(over, 'podinfo', 'staging')).toBe('replaced');
+  expect(await lineage(back, 'podinfo', 'staging')).toBe('ours');
+});
