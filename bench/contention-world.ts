@@ -79,8 +79,13 @@ export function updateBySluice(url: string, scene: Scene, index: number): Promis
     [
       cli,
       'update',
-      ...['--delivery', url, '--app', app, '--environment', 'staging', '--mode', 'push'],
-      ...['--set', `{environment}/versions.yaml:/${key}=v${index}`, '--format', 'json', '--timeout', '30m'],
+      `--delivery=${url}`,
+      `--app=${app}`,
+      '--environment=staging',
+      '--mode=push',
+      `--set={environment}/versions.yaml:/${key}=v${index}`,
+      '--format=json',
+      '--timeout=30m',
     ],
     { env: { PATH: PLAIN.PATH, SLUICE_GIT_TOKEN: 'bench-token', ...origin } },
   );

@@ -73,7 +73,9 @@ export async function benchContention(options: BenchOptions): Promise<readonly R
       const wall = (performance.now() - started) / 1000;
       const lost = await lostOf(root, name, scene, landed);
       await rm(join(root, `${name}.git`), { recursive: true, force: true });
-      return { wall, note: noteOf(scene, landed, lost) };
+      const note = noteOf(scene, landed, lost);
+      process.stderr.write(`${writers} ${scene} ${way}: ${wall.toFixed(1)} s, ${note}\n`);
+      return { wall, note };
     };
     for (const writers of options.writers) {
       for (const [scene, title] of SCENES) {

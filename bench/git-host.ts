@@ -18,7 +18,10 @@ export async function serveRepositories(root: string): Promise<GitHost> {
   const env = { PATH: process.env['PATH'] ?? '', GIT_CONFIG_NOSYSTEM: '1', GIT_CONFIG_GLOBAL: '/dev/null' };
   const server = createServer((request, response) => {
     const asked = parseGitRequest(request.url ?? '/');
-    if (!asked) return void response.writeHead(404).end();
+    if (!asked) {
+      response.writeHead(404).end();
+      return;
+    }
     const options = { root, name: `${asked.repository}.git`, rest: asked.rest, user: 'bench', env };
     serveGit(request, response, options).then(
       () => response.end(),

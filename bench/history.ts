@@ -62,7 +62,7 @@ export async function makeHistory(root: string, name: string, commits: number, m
     await write(file('sluice.yaml', `version: 1\nenvironments:\n  staging: {}\napps:\n${names.join('')}`));
     for (let app = 0; app < apps; app += 1) {
       await write(file(fileOf(app), kustomization('1.0.0')));
-      for (const name of resources) await write(file(`apps/app-${app}/staging/${name}`, deployment(`${app}/${name}`)));
+      for (const each of resources) await write(file(`apps/app-${app}/staging/${each}`, deployment(`${app}/${each}`)));
     }
   }
   child.stdin.end();

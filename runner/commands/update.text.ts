@@ -28,7 +28,7 @@ const ORDER = ['planned', 'pushed', 'merge-request', 'unchanged', 'superseded'] 
 export function updateResult(updated: Updated): CommandResult {
   const { changes, deliveries, dryRun, triggered } = updated;
   const outcome = outcomeOf(updated);
-  const apps = [...new Set(changes.map((change) => change.app))];
+  const names = [...new Set(changes.map((change) => change.app))];
   const first = deliveries.find((each) => each.outcome === outcome) ?? deliveries[0];
   const left = deliveries.flatMap((each) => each.skipped);
   const held = left.some((pair) => pair.reason === 'held') || (updated.held ?? []).length > 0;
@@ -42,8 +42,8 @@ export function updateResult(updated: Updated): CommandResult {
   return {
     record: {
       outcome,
-      app: apps.length === 1 ? apps[0]! : null,
-      apps,
+      app: names.length === 1 ? names[0]! : null,
+      apps: names,
       environments: [...new Set(changes.flatMap((change) => change.environments))],
       mode: modeOf(updated),
       delivery: commit,

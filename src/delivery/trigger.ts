@@ -58,7 +58,8 @@ export async function triggerDelivery(
     const words = wordsOf(answer);
     if (answer.status === 201) {
       const made = words as { readonly id?: unknown; readonly web_url?: unknown };
-      if (typeof made.id === 'number') return { project, id: made.id, url: String(made.web_url ?? '') };
+      if (typeof made.id === 'number')
+        return { project, id: made.id, url: typeof made.web_url === 'string' ? made.web_url : '' };
     }
     if ([429, 502, 503].includes(answer.status) && tries < TRIES) {
       const asked = Number(answer.headers.get('retry-after') ?? '') * 1000;
