@@ -9,8 +9,11 @@ import { readRequest, syncPublished } from './sync.run.ts';
 /** `deliver`. Faults: those of `publish` and `sync`. */
 export async function run(context: Context): Promise<CommandResult> {
   const { values } = context;
-  // `publish` can write to a folder instead of pushing; nothing could be followed then.
-  const pushing = { ...values, string: (name: string) => (name === 'oci-layout' ? undefined : values.string(name)) };
+  // `publish` can write to a folder, or push what one holds: flags that `deliver` has not.
+  const pushing = {
+    ...values,
+    string: (name: string) => (name.endsWith('oci-layout') ? undefined : values.string(name)),
+  };
   const request = await readRequest(context);
   if (!values.boolean('dry-run')) await context.gitlab();
   const { publication, exit } = await publishCommit({ ...context, values: pushing });

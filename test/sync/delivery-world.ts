@@ -29,8 +29,8 @@ export interface DeliveryWorld extends AsyncDisposable {
   readonly origin: string;
   /** Every credential of the world. */
   readonly secrets: readonly string[];
-  /** Commits the image's tag for staging and checks the commit out; answers its id. */
-  deliver(tag: string, trailers?: readonly string[]): Promise<string>;
+  /** Commits the image's tag for staging (and sluice.yaml) and checks the commit out; answers its id. */
+  deliver(tag: string, trailers?: readonly string[], settings?: string): Promise<string>;
   /** Runs the CLI in the checkout. `during` gets the child's signal sender. */
   sluice(
     args: readonly string[],
@@ -132,7 +132,7 @@ export async function deliveryWorld(): Promise<DeliveryWorld> {
     cluster,
     origin,
     secrets: [bot.token, cluster.adminToken],
-    async deliver(tag, trailers) {
+    async deliver(tag, trailers, settings = app.settings) {
       const claim = trailers ?? [
         'Sluice-App: podinfo',
         'Sluice-Environment: staging',
@@ -140,7 +140,7 @@ export async function deliveryWorld(): Promise<DeliveryWorld> {
         `Sluice-Source-Commit: ${origin}`,
       ];
       const files = new Map([
-        ['sluice.yaml', app.settings],
+        ['sluice.yaml', settings],
         ['apps/podinfo/staging/kustomization.yaml', app.kustomization(tag)],
         ['apps/podinfo/staging/deployment.yaml', app.deployment],
       ]);

@@ -1,0 +1,59 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { deliveryWorld } from './delivery-world.ts';
+import type { DeliveryWorld } from './delivery-world.ts';
+
+const settings = `version: 1
+environments:
+  staging: { watch: statuses, clusters: [{ name: eu, context: "agents:eu", notify: [none] }] }
+apps:
+  podinfo: { project: team/podinfo }
+`;
+
+let world: DeliveryWorld;
+beforeAll(async () => {
+  world = await deliveryWorld();
+  const { token } = world.gitlab.createToken('team/delivery', { name: 'flux', scopes: ['api'], accessLevel: 40 });
+  const metadata = { name: 'gitlab', namespace: 'flux-system' };
+  const api = 'notification.toolkit.fluxcd.io/v1beta3';
+  world.cluster.apply([
+    { apiVersion: 'v1', kind: 'Secret', metadata, stringData: { token } },
+    {
+      apiVersion: api,
+      kind: 'Provider',
+      metadata,
+      spec: { type: 'gitlab', address: `${world.gitlab.url}/team/delivery`, secretRef: { name: 'gitlab' } },
+    },
+    {
+      apiVersion: api,
+      kind: 'Alert',
+      metadata,
+      spec: {
+        providerRef: { name: 'gitlab' },
+        eventSeverity: 'info',
+        eventSources: [{ kind: 'Kustomization', name: '*' }],
+      },
+    },
+  ]);
+}, 60_000);
+afterAll(() => world[Symbol.asyncDispose]());
+
+test.each([
+  ['7.0.0', 'synced', 0, 'success'],
+  ['7.1.0-broken', 'failed', 4, 'failed'],
+])(
+  'version %s: %s by Flux’s own Provider, without a kubeconfig',
+  async (tag, outcome, exit, state) => {
+    const sha = await world.deliver(tag, undefined, settings);
+    const run = world.sluice(['deliver', '--format', 'json', '--timeout', '60s'], { env: { KUBECONFIG: '/none' } });
+    // Somebody else, the agent or a person, tells Flux.
+    const asking = setInterval(() => {
+      const annotations = { 'reconcile.fluxcd.io/requestedAt': String(Date.now()) };
+      world.cluster.patch('OCIRepository', 'flux-system', 'podinfo', { metadata: { annotations } });
+    }, 1_000);
+    const ended = await run.finally(() => clearInterval(asking));
+    expect([ended.exit, ended.record['outcome']], ended.stderr).toEqual([exit, outcome]);
+    expect(JSON.stringify(ended.record['pairs'])).toContain('weaker than the cluster itself');
+    expect(world.states(sha)).toContain(`sync: staging/podinfo ${state}`);
+  },
+  120_000,
+);
