@@ -25,7 +25,7 @@ export interface Run {
   readonly signer: Signer | null;
   readonly files: Files;
   readonly kustomize: Kustomize;
-  /** Another commit, or ours with the files that Flux leaves out. Fault `commit_missing`. */
+  /** Another commit, or ours with the files that .sourceignore leaves out. Fault `commit_missing`. */
   open(sha: string, options: { readonly ignore: boolean }): Promise<Snapshot>;
   /** The full tree, ready to be built; made on first use. */
   full(): Promise<BuildFolder>;

@@ -26,7 +26,7 @@ export interface Snapshot {
 const SMALL = 256 * 1024;
 const KEPT = 64 * 1024 * 1024;
 
-/** Opens a commit; `ignore: false`: with the files that Flux leaves out. Fault `commit_missing`. */
+/** Opens a commit; `ignore: false`: with the files that .sourceignore leaves out. Fault `commit_missing`. */
 export async function openSnapshot(
   git: GitRepository,
   sha: string,
@@ -51,9 +51,8 @@ export async function openSnapshot(
   );
   await keep([...links(tree), ...ignoreFiles].map((entry) => entry.oid));
   const expanded = expandLinks(tree, new Map(links(tree).map((entry) => [entry.oid, text(entry.oid)])));
-  const ignored = ignore
-    ? ignoreRules(new Map(ignoreFiles.map((entry) => [entry.path, text(entry.oid)])))
-    : () => false;
+  const rules = ignore ? ignoreFiles.map((entry) => [entry.path, text(entry.oid)] as const) : [];
+  const ignored = ignoreRules(new Map(rules));
   const remaining = <T>(map: ReadonlyMap<string, T>) => new Map([...map].filter(([path]) => !ignored(path)));
   const entries: Entries = { files: remaining(expanded.files), barred: remaining(expanded.barred) };
   const texts = new Map<string, string>();

@@ -71,6 +71,17 @@ describe('the tree comes from git', () => {
     );
   });
 
+  test.each(['a\\\\b.yaml', 'dots../b.yaml'])('a name that Flux does not unpack is refused: %s', async (name) => {
+    await using world = await publishing();
+    const sha = await world.commit({ [`${root}/a.yaml`]: map('a'), [`${root}/${name}`]: map('b') });
+    expect(only(await world.publish(sha))).toMatchObject({
+      outcome: 'refused',
+      fault: { code: 'tree_refused', message: expect.stringContaining('rename it') },
+    });
+    const other = await world.commit({ [`${root}/${name}`]: null, [`elsewhere/${name}`]: map('b') });
+    expect(only(await world.publish(other)).outcome).toBe('pushed');
+  });
+
   test.each([
     ['files', { files: 1, bytes: 1e9 }],
     ['bytes', { files: 100, bytes: 10 }],
