@@ -5,7 +5,7 @@ import { connectAgents, paths, readExample } from '../../sandbox/seed.ts';
 import { ensureBuilt } from './cli.ts';
 import { openWorld } from './parts.ts';
 
-test('the example that Flux reads itself: its first commit becomes healthy, and nothing is published', async () => {
+test('the example that Flux reads itself: an overlay and a HelmRelease become healthy, and nothing is published', async () => {
   await ensureBuilt();
   await using world = await openWorld({ clusters: ['staging-eu'] });
   const { gitlab, registry, clusters, root } = world;
@@ -30,10 +30,13 @@ test('the example that Flux reads itself: its first commit becomes healthy, and 
   await clusters['staging-eu']!.apply(JSON.stringify(secret));
   const files = await readExample(join(root, 'examples', 'delivery-git'), registry.host);
   const sha = await gitlab.seed(paths.delivery, files, 'Describe staging');
-  const objects = Buffer.from(files.get('clusters/staging/podinfo.yaml')!).toString();
+  const [podinfo, greeter] = ['podinfo', 'greeter'].map((app) =>
+    Buffer.from(files.get(`clusters/staging/${app}.yaml`)!).toString(),
+  );
   const address = 'https://gitlab.example.com/shop/delivery-git.git';
-  expect(objects).toContain(address);
-  await clusters['staging-eu']!.apply(objects.replace(address, `${gitlab.url}/${paths.delivery}.git`));
+  expect(podinfo).toContain(address);
+  await clusters['staging-eu']!.apply(podinfo!.replace(address, `${gitlab.url}/${paths.delivery}.git`));
+  await clusters['staging-eu']!.apply(greeter!);
   await gitlab.waitForPipelines();
 
   const jobs = events.flatMap((event) =>
@@ -43,7 +46,13 @@ test('the example that Flux reads itself: its first commit becomes healthy, and 
     event.type === 'job' && event.status === 'failed' ? [gitlab.jobLog(event.project, event.id)] : [],
   );
   expect({ jobs, logs }).toEqual({ jobs: ['sluice publish staging: 0', 'sluice sync staging: 0'], logs: [] });
-  const states = events.flatMap((event) => (event.type === 'status' && event.sha === sha ? [event.state] : []));
-  expect(states).toEqual(['pending', 'running', 'success']);
+  for (const app of ['podinfo', 'greeter']) {
+    const states = events.flatMap((event) =>
+      event.type === 'status' && event.sha === sha && event.name === `sync: staging/${app}` ? [event.state] : [],
+    );
+    expect(states, app).toEqual(['pending', 'running', 'success']);
+  }
+  const deployments = await clusters['staging-eu']!.objects('Deployment', 'greeter');
+  expect(JSON.stringify(deployments)).toContain('/shop/greeter:1.0.0');
   expect(await registry.tags(`${paths.delivery}/podinfo`)).toEqual([]);
 });
