@@ -75,6 +75,9 @@ const TRANSIENT = [
   /Operation too slow|transfer closed|Recv failure|Send failure/i,
 ];
 
+/** This side's disk is full, or a limit (signal 25 is SIGXFSZ) reached; the server's own lines begin with "remote:". */
+const NO_ROOM = /^(?!remote:).*(No space left on device|Disk quota exceeded|File too large|died of signal 25)/im;
+
 /** Is the failure one that may be gone in a moment? */
 export function isTransient(stderr: string): boolean {
   return classifyFetch(stderr) === 'unavailable' && TRANSIENT.some((pattern) => pattern.test(stderr));
@@ -96,13 +99,19 @@ export function serverWords(output: string): string {
 }
 
 /**
- * The Fault for a failed talk with a git server: `token_refused`, `branch_missing` or `git_unavailable`. Anything that
- * is no failure of git (a Fault, an abort) comes back as it is.
+ * The Fault for a failed talk with a git server: `token_refused`, `branch_missing`, `git_unavailable`, or
+ * `file_unreadable` where this machine has no room. Anything that is no failure of git (a Fault, an abort) comes back
+ * as it is.
  */
 export function fetchFault(error: unknown, url: string, branch: string | null): unknown {
   if (!(error instanceof ProcessFailure)) return error;
   const where = withoutUser(url);
   const words = serverWords(error.stderr);
+  if (NO_ROOM.test(error.stderr)) {
+    return new Fault('file_unreadable', `${where} cannot be kept here: ${words}`, {
+      hint: 'Free space in the folder of temporary files (TMPDIR), or raise the limits of the job.',
+    });
+  }
   switch (classifyFetch(error.stderr)) {
     case 'refused-token':
       return new Fault('token_refused', `${where}: ${words}`, {
