@@ -1,8 +1,9 @@
 import { Fault } from '../fault.ts';
 import { backoff } from './backoff.ts';
 import type { Delivery, DeliveryOutcome } from './commit.ts';
+import { judgeStanding } from './history.ts';
 import type { Order, Workplace } from './order.ts';
-import { openPast, type Standing } from './past.ts';
+import { openPast, type Past, type Standing } from './past.ts';
 import { prepare, type Prepared } from './prepare.ts';
 import { openTip } from './tip.ts';
 
@@ -39,6 +40,7 @@ export async function deliverByPush(order: Order, work: Workplace): Promise<Deli
       if (commit.sha === head) break;
       known.add(commit.sha);
     }
+    if (await isOutrun(past, order)) continue;
     const landed = known.size;
     const wait = backoff({ attempts, landed, attemptMs }, clock.random());
     if (clock.now() >= deadline) {
@@ -48,6 +50,15 @@ export async function deliverByPush(order: Order, work: Workplace): Promise<Deli
     await clock.sleep(Math.min(wait, Math.max(0, deadline - clock.now() - 2 * attemptMs)), signal);
     if (wait > attemptMs) await clone.refresh(signal);
   }
+}
+
+/** Do newer pipelines' values stand for all pairs by now? Then there is nothing to wait for. */
+async function isOutrun(past: Past, order: Order): Promise<boolean> {
+  if (order.allowOlder || order.origin?.pipeline == null) return false;
+  const claims = await past.claims(order.pipelineCreatedAt);
+  return askedPairs(order).every(
+    ({ app, environment }) => judgeStanding(claims, app, environment, order.origin).standing === 'superseded',
+  );
 }
 
 /** The record of a delivery by push. */
