@@ -29,7 +29,7 @@ export interface Description {
 }
 
 /** RFC 3339 in UTC, whole seconds. */
-export function formatTime(seconds: number): string {
+function formatTime(seconds: number): string {
   return new Date(seconds * 1000).toISOString().replace('.000Z', 'Z');
 }
 
@@ -60,7 +60,7 @@ export function describeManifest(
 }
 
 /** The manifest's annotations, sorted by name. */
-export function annotations(description: Description): Readonly<Record<string, string>> {
+function annotations(description: Description): Readonly<Record<string, string>> {
   return {
     [annotationNames.contentDigest]: description.contentDigest,
     [annotationNames.created]: formatTime(description.createdAt),

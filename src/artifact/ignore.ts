@@ -16,7 +16,7 @@ interface Rule {
 }
 
 /** What Flux's source-controller leaves out of every artifact. */
-export const defaultRules: readonly string[] = (
+const defaultRules: readonly string[] = (
   '.git/ .gitignore .gitmodules .gitattributes ' +
   '*.jpg *.jpeg *.gif *.png *.wmv *.flv *.tar.gz *.zip ' +
   '.github/ .circleci/ .travis.yml .gitlab-ci.yml appveyor.yml .drone.yml cloudbuild.yaml ' +

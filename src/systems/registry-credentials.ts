@@ -54,7 +54,7 @@ export async function registryCredentials(sources: CredentialSources): Promise<r
  * The helpers that a docker configuration names, and for which address each is asked: `credHelpers` by host; `credsStore`
  * for the hosts of `auths` and that of `registry` (docs.docker.com/reference/cli/docker/login, "Credential stores").
  */
-export function dockerHelpers(
+function dockerHelpers(
   text: string,
   registry: string | undefined,
 ): readonly { readonly name: string; readonly address: string }[] {
@@ -104,7 +104,7 @@ export function dockerCredentials(text: string): readonly RegistryCredential[] {
 }
 
 /** Host of `[https://]host[:port][/path]`; docker.io's old address is its registry's. */
-export function hostOf(address: string): string {
+function hostOf(address: string): string {
   const host = address.replace(/^https?:\/\//, '').split('/')[0] ?? '';
   return ['docker.io', 'index.docker.io'].includes(host) ? 'registry-1.docker.io' : host;
 }
