@@ -16,7 +16,7 @@ const TASKS = {
   format: { packages: [], tools: [] },
   generate: { packages: [], tools: [] },
   sluice: { packages: [], tools: [] },
-  test: { packages: ['git', 'rsync'], tools: ['oras', 'kustomize'] },
+  test: { packages: ['git', 'rsync', 'openssl'], tools: ['oras', 'kustomize'] },
   demo: { packages: ['git', 'rsync'], tools: ['oras', 'kustomize'] },
   page: { packages: ['git', 'rsync', 'chromium'], tools: ['oras', 'kustomize'] },
   image: { packages: ['git', 'rsync', 'buildah', 'debootstrap'], tools: ['oras', 'kustomize'] },
@@ -29,6 +29,7 @@ const PRESENT = {
   git: () =>
     existsSync(join(spawnSync('git', ['--exec-path'], { encoding: 'utf8' }).stdout?.trim() ?? '', 'git-http-backend')),
   rsync: () => onPath('rsync') !== undefined,
+  openssl: () => onPath('openssl') !== undefined,
   chromium: () => onPath('chromium') !== undefined,
   buildah: () => onPath('buildah') !== undefined,
   debootstrap: () => existsSync('/usr/sbin/debootstrap') || onPath('debootstrap') !== undefined,
