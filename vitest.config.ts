@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
+/** Stories that wait for minutes of Flux's time: `npm run test:long`. */
+const longStories = ['test/story/pipelines.test.ts', 'test/story/truth-table.test.ts'];
+
 export default defineConfig({
   test: {
     maxWorkers: 2,
@@ -20,10 +23,12 @@ export default defineConfig({
         test: {
           name: 'story',
           include: ['test/story/**/*.test.ts'],
+          exclude: longStories,
           testTimeout: 600_000,
           hookTimeout: 180_000,
         },
       },
+      { test: { name: 'long', include: longStories, testTimeout: 600_000, hookTimeout: 180_000 } },
     ],
   },
 });

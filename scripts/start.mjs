@@ -17,6 +17,7 @@ const TASKS = {
   generate: { packages: [], tools: [] },
   sluice: { packages: [], tools: [] },
   test: { packages: ['git', 'rsync', 'openssl'], tools: ['oras', 'kustomize'] },
+  long: { packages: ['git', 'rsync'], tools: ['oras', 'kustomize'] },
   demo: { packages: ['git', 'rsync'], tools: ['oras', 'kustomize'] },
   page: { packages: ['git', 'rsync', 'chromium'], tools: ['oras', 'kustomize'] },
   image: { packages: ['git', 'rsync', 'buildah', 'debootstrap'], tools: ['oras', 'kustomize'] },

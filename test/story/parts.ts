@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { simulatedParts, type WorldParts } from '../../sandbox/parts.ts';
@@ -27,7 +27,10 @@ export interface StoryOptions {
 /** Builds a world for a story; disposal stops everything and removes the folder. */
 export async function openWorld(options: StoryOptions): Promise<StoryWorld> {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-story-'));
-  const env = { PATH: storyPath(), HOME: folder, LANG: 'C.UTF-8' };
+  // Whatever a job leaves in its temporary folder is seen there and nowhere else.
+  const temporary = join(folder, 'temporary');
+  await mkdir(temporary);
+  const env = { PATH: storyPath(), HOME: folder, TMPDIR: temporary, LANG: 'C.UTF-8' };
   const kustomize = join(onPath('kustomize') ?? dirname(binaryPath('kustomize')), 'kustomize');
   try {
     const parts = options.parts?.({ folder, env }) ?? simulatedParts({ folder, env, kustomize });
