@@ -24,7 +24,7 @@ for (const { name, command } of args.length === 0 ? checks : []) {
   if (code === 0) passed += 1;
   else failed += 1;
 }
-const tests = await runVitest(['--project', 'unit', '--project', 'twin', '--project', 'story', ...args]);
+const tests = await runVitest(['--project', 'unit', '--project', 'story', ...args]);
 const counts = { passed: passed + tests.passed, failed: failed + tests.failed };
 process.stdout.write(closingLine(counts));
 process.exitCode = counts.failed === 0 ? 0 : 1;
