@@ -9,7 +9,6 @@ import { Fault } from '../../src/fault.ts';
 import type { CommandResult } from '../command.ts';
 import type { Context } from '../context.ts';
 import { alignedTable } from '../output/table.ts';
-import { claimsOfRequests } from './sync.run.ts';
 
 /** Publishes the delivery commit's artifacts. */
 export async function run(context: Context): Promise<CommandResult> {
@@ -78,7 +77,6 @@ export async function publishCommit(
     limits: { files: values.integer('max-files') ?? 50_000, bytes: values.integer('max-bytes') ?? 1024 ** 3 },
     tags: values.list('tag'),
     parallel: Math.max(1, values.integer('parallel') ?? 4),
-    mergeRequest: (commit) => claimsOfRequests(context, project, commit),
     ...(project !== '' && context.secret('SLUICE_GITLAB_TOKEN')
       ? { mergeRequest: mergeRequestOf(context, project) }
       : {}),

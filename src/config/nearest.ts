@@ -16,7 +16,8 @@ export function suggestion(wanted: string, known: readonly string[]): string {
   return known.length === 0 ? 'There are none.' : `Known: ${known.join(', ')}.`;
 }
 
-function editDistance(a: string, b: string): number {
+/** Levenshtein distance: letters to insert, delete or replace. */
+export function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i += 1) {
     const next = [i];

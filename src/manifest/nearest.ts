@@ -1,4 +1,5 @@
 import { baseName, fullName, readImage } from '../app/image.ts';
+import { editDistance } from '../config/nearest.ts';
 import { placesOf } from './text.ts';
 
 /** An image name somewhere in a text. */
@@ -45,20 +46,8 @@ function distance(name: string, other: string): number {
   const path = (full: string): string => full.slice(full.indexOf('/') + 1);
   if (path(one) === path(two)) return 1;
   if (baseName(name) === baseName(other)) return 2;
-  const letters = editDistance(baseName(name), baseName(other));
-  return baseName(name).length > 3 && letters <= 2 ? 2 + letters : 9;
-}
-
-/** Levenshtein distance, given up above 2. */
-function editDistance(one: string, other: string): number {
-  if (Math.abs(one.length - other.length) > 2) return 3;
-  let row = Array.from({ length: other.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= one.length; i += 1) {
-    const next = [i];
-    for (let j = 1; j <= other.length; j += 1) {
-      next.push(Math.min(next[j - 1]! + 1, row[j]! + 1, row[j - 1]! + (one[i - 1] === other[j - 1] ? 0 : 1)));
-    }
-    row = next;
-  }
-  return row[other.length]!;
+  const [short, near] = [baseName(name), baseName(other)];
+  if (short.length <= 3 || Math.abs(short.length - near.length) > 2) return 9;
+  const letters = editDistance(short, near);
+  return letters <= 2 ? 2 + letters : 9;
 }
