@@ -1,4 +1,5 @@
 import type { Command } from '../command.ts';
+import { placeFlags } from '../settings/flags.ts';
 
 export const notifyCommand: Command = {
   name: 'notify',
@@ -20,27 +21,7 @@ export const notifyCommand: Command = {
       value: 'FILE',
       summary: 'result.json of `sluice publish`: only what it pushed (default: all)',
     },
-    {
-      name: 'branch',
-      type: 'string',
-      value: 'NAME',
-      summary: 'branch of the delivery repository',
-      gitlab: 'CI_COMMIT_BRANCH',
-    },
-    {
-      name: 'delivery',
-      type: 'string',
-      value: 'PROJECT',
-      summary: 'path of the delivery project',
-      gitlab: 'CI_PROJECT_PATH',
-    },
-    {
-      name: 'registry',
-      type: 'string',
-      value: 'HOST/PATH',
-      summary: 'what {registry} in `repository` stands for',
-      gitlab: 'CI_REGISTRY_IMAGE',
-    },
+    ...placeFlags,
   ],
   examples: [
     ['Everything of the job’s environment', 'notify'],

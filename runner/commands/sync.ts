@@ -1,4 +1,5 @@
 import type { Command } from '../command.ts';
+import { placeFlags } from '../settings/flags.ts';
 
 export const syncCommand: Command = {
   name: 'sync',
@@ -27,27 +28,7 @@ export const syncCommand: Command = {
       summary: 'delivery commit (default: the job’s, else HEAD)',
       gitlab: 'CI_COMMIT_SHA',
     },
-    {
-      name: 'branch',
-      type: 'string',
-      value: 'NAME',
-      summary: 'branch of the delivery repository',
-      gitlab: 'CI_COMMIT_BRANCH',
-    },
-    {
-      name: 'delivery',
-      type: 'string',
-      value: 'PROJECT',
-      summary: 'path of the delivery project',
-      gitlab: 'CI_PROJECT_PATH',
-    },
-    {
-      name: 'registry',
-      type: 'string',
-      value: 'HOST/PATH',
-      summary: 'what {registry} in `repository` stands for',
-      gitlab: 'CI_REGISTRY_IMAGE',
-    },
+    ...placeFlags,
     {
       name: 'repair',
       type: 'boolean',

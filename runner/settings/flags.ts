@@ -33,6 +33,31 @@ export const globalFlags: readonly Flag[] = [
   { name: 'verbose', type: 'boolean', summary: 'say more on stderr' },
 ];
 
+/** Where the delivery repository and its artifacts are, for commands that look at what was published. */
+export const placeFlags: readonly Flag[] = [
+  {
+    name: 'branch',
+    type: 'string',
+    value: 'NAME',
+    summary: 'branch of the delivery repository',
+    gitlab: 'CI_COMMIT_BRANCH',
+  },
+  {
+    name: 'delivery',
+    type: 'string',
+    value: 'PROJECT',
+    summary: 'path of the delivery project',
+    gitlab: 'CI_PROJECT_PATH',
+  },
+  {
+    name: 'registry',
+    type: 'string',
+    value: 'HOST/PATH',
+    summary: 'what {registry} in `repository` stands for',
+    gitlab: 'CI_REGISTRY_IMAGE',
+  },
+];
+
 /** The environment variable of a flag: `dry-run` → `SLUICE_DRY_RUN`. */
 export function variableOf(flag: string): string {
   return `SLUICE_${flag.toUpperCase().replaceAll('-', '_')}`;
