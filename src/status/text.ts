@@ -3,7 +3,7 @@ const limit = 255;
 
 /**
  * One line of at most 255 code points, no surrogate pair is cut. A longer text loses its middle: what it is about stands
- * at the beginning, the first cause of a nested error at the end.
+ * at the beginning, the first cause of a nested error at the end. It is cut between words where there are any.
  */
 export function fitDescription(text: string): string {
   // Control characters and lone surrogates would not survive JSON and GitLab's database.
@@ -15,8 +15,19 @@ export function fitDescription(text: string): string {
   if (points.length <= limit) return line;
   const gap = ' … ';
   const head = 110;
-  const tail = points.slice(head + gap.length - limit).join('');
-  return `${points.slice(0, head).join('').trimEnd()}${gap}${tail.trimStart()}`;
+  const begin = wholeWords(points.slice(0, head + 1), head);
+  const tail = points.slice(head + gap.length - limit - 1).toReversed();
+  const end = wholeWords(tail, tail.length - 1).toReversed();
+  return `${begin.join('')}${gap}${end.join('')}`;
+}
+
+/** Words as long as this are cut like any text: digests, URLs. */
+const longWord = 40;
+
+/** At most `most` of the points, up to the end of a word; the point after them tells whether one ends there. */
+function wholeWords(points: readonly string[], most: number): readonly string[] {
+  const space = points.lastIndexOf(' ');
+  return points.slice(0, space > most - longWord ? space : most);
 }
 
 /** The URL where GitLab accepts it: http or https and at most 255 characters; else null (half a URL leads nowhere). */

@@ -22,8 +22,24 @@ test('what fits stays, what does not loses its middle', () => {
   expect(fitDescription(full)).toBe(full);
   expect(fitDescription(`${full}🚀`)).toBe(`${'🚀'.repeat(110)} … ${'🚀'.repeat(142)}`);
   const cause = fitDescription(`failed: Kustomization podinfo: ${'and so on '.repeat(40)}(pod x: ImagePullBackOff)`);
-  expect(cause).toMatch(/^failed: Kustomization podinfo: .* … .*\(pod x: ImagePullBackOff\)$/);
+  expect(cause).toMatch(/^failed: Kustomization podinfo: (and |so |on )+… (and |so |on )+\(pod x: ImagePullBackOff\)$/);
   expect(fitDescription('  two\n lines ')).toBe('two lines');
+});
+
+test('no word is cut, unless it is longer than what it stands in', () => {
+  const words = array(integer({ min: 1, max: 30 }), { minLength: 120, maxLength: 200 });
+  assert(
+    property(words, (lengths) => {
+      const text = lengths.map((length, index) => `${index}${'ä'.repeat(length - 1)}`).join(' ');
+      const [head = '', tail = ''] = fitDescription(text).split(' … ');
+      expect(text.startsWith(`${head} `)).toBe(true);
+      expect(text.endsWith(` ${tail}`)).toBe(true);
+      expect(Array.from(`${head}${tail}`).length).toBeGreaterThan(170);
+    }),
+    { numRuns: 50 },
+  );
+  const long = fitDescription(`failed: ${'x'.repeat(400)}`);
+  expect(Array.from(long)).toHaveLength(255);
 });
 
 test('a URL is taken whole or not at all', () => {
