@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /** Stories that wait for minutes of Flux's time: `npm run test:long`. */
@@ -5,7 +6,8 @@ const longStories = ['test/story/pipelines.test.ts', 'test/story/truth-table.tes
 
 export default defineConfig({
   test: {
-    maxWorkers: 2,
+    // Stories wait for processes and for Flux more than they compute.
+    maxWorkers: Math.min(8, 2 * availableParallelism()),
     projects: [
       './test/lab/simulated/vitest.config.ts',
       {
