@@ -92,9 +92,7 @@ export async function publishCommit(
 function mergeRequestOf(context: Context, project: string): NonNullable<PublishInput['mergeRequest']> {
   return async (sha) => {
     try {
-      const gitlab = await context.gitlab();
-      const [me, requests] = await Promise.all([gitlab.me(), gitlab.commitMergeRequests(project, sha)]);
-      return requestClaims(sha, requests, me);
+      return await requestClaims(await context.gitlab(), project, sha);
     } catch (error) {
       context.signal.throwIfAborted();
       if (!(error instanceof Fault)) throw error;

@@ -1,21 +1,26 @@
 import type { CommitClaim } from '../delivery/commit.ts';
 import { parseRequestBlock } from '../delivery/request-text.ts';
+import type { GitLab, GitLabMergeRequest } from '../systems/gitlab.ts';
 
-/** What is looked at in a merge request. */
-export interface RequestSeen {
-  readonly state: string;
-  readonly author: string;
-  readonly description: string;
+/** What is asked of GitLab. */
+interface Requests extends Pick<GitLab, 'me'> {
+  commitMergeRequests(
+    project: string,
+    sha: string,
+  ): Promise<readonly Pick<GitLabMergeRequest, 'state' | 'author' | 'description'>[]>;
 }
 
 /**
- * Claims of the merged merge requests that a commit belongs to: the block of the description, where our own bot (`me`)
- * wrote it. This is the way back to the origin where a squash dropped the trailers.
+ * What the merge requests of a delivery commit claim, where a squash or merge has dropped the trailers. Only the block
+ * of a merged merge request that our own bot opened counts: anybody may open one. Faults as `GitLab`.
  */
-export function requestClaims(sha: string, requests: readonly RequestSeen[], me: string): readonly CommitClaim[] {
-  return requests.flatMap(({ state, author, description }) => {
-    const block = state === 'merged' && author === me ? parseRequestBlock(description) : null;
-    if (!block) return [];
+export async function requestClaims(gitlab: Requests, project: string, sha: string): Promise<readonly CommitClaim[]> {
+  const requests = (await gitlab.commitMergeRequests(project, sha)).filter(({ state }) => state === 'merged');
+  if (requests.length === 0) return [];
+  const bot = await gitlab.me();
+  return requests.flatMap((request) => {
+    const block = request.author === bot ? parseRequestBlock(request.description) : null;
+    if (block === null) return [];
     const { app, environment, images, origin } = block;
     return [{ commit: sha, apps: [app], environments: [environment], images, origin }];
   });

@@ -176,10 +176,12 @@ describe('origins', () => {
     const block = { app: 'podinfo', environment: 'staging', images: [], origin, base: sha };
     const description = requestDescription(block, [], 'https://gitlab.example.com');
     const requests = [
-      { state: 'merged', author: 'bot', description },
-      { state: 'merged', author: 'stranger', description: description.replaceAll('d', 'e') },
+      { state: 'merged' as const, author: 'bot', description },
+      { state: 'merged' as const, author: 'stranger', description: description.replaceAll('d', 'e') },
     ];
-    const published = await world.publish(sha, { mergeRequest: async (of) => requestClaims(of, requests, 'bot') });
+    const gitlab = { me: async () => 'bot', commitMergeRequests: async () => requests };
+    const mergeRequest = (of: string) => requestClaims(gitlab, 'shop/delivery', of);
+    const published = await world.publish(sha, { mergeRequest });
     expect(one(published).origins).toEqual([origin]);
   });
 
