@@ -4,11 +4,12 @@ import { appOf, environmentOf } from '../../src/config/pair.ts';
 import type { CommitClaim } from '../../src/delivery/commit.ts';
 import { parseClaim } from '../../src/delivery/message.ts';
 import { Fault } from '../../src/fault.ts';
+import { limitTo } from '../../src/status/limit.ts';
 import { isStatusOf, statusName } from '../../src/status/name.ts';
 import { lineageIn } from '../../src/sync/lineage.ts';
 import type { DeliveryStatusPlace } from '../../src/sync/line.ts';
 import { parsePublication } from '../../src/sync/publication.ts';
-import { requestClaims } from '../../src/sync/request-claims.ts';
+import { requestClaims } from '../../src/artifact/request-claims.ts';
 import { repair, repairDepth } from '../../src/sync/repair.ts';
 import type { OwnStatus, RepairedStatus } from '../../src/sync/repair.ts';
 import { standingPublication } from '../../src/sync/standing.ts';
@@ -181,8 +182,9 @@ function ownStatuses(targets: readonly SyncTarget[], place: DeliveryStatusPlace)
 
 /** Beside the real work; what GitLab refuses here is said and fails nothing. */
 async function repairStale(context: Context, request: SyncRequest, own: OwnStatus): Promise<readonly RepairedStatus[]> {
+  using limit = limitTo(context.deadline, context.clock, context.signal);
   try {
-    return await repairWith(context, request, { own, ownJob: null });
+    return await repairWith(context, request, { own, ownJob: null, signal: limit.signal });
   } catch (error) {
     if (error instanceof Fault) context.reporter.warn(`statuses of earlier runs were not looked at: ${error.message}`);
     else if (!context.signal.aborted) throw error;
@@ -193,7 +195,10 @@ async function repairStale(context: Context, request: SyncRequest, own: OwnStatu
 async function repairOnly(context: Context, request: SyncRequest): Promise<CommandResult> {
   const { jobId } = context.job;
   const state = context.variable('CI_JOB_STATUS') === 'failed' ? 'failed' : 'canceled';
-  const repaired = await repairWith(context, request, { ownJob: jobId === undefined ? null : { id: jobId, state } });
+  const repaired = await repairWith(context, request, {
+    ownJob: jobId === undefined ? null : { id: jobId, state },
+    signal: context.signal,
+  });
   const rows = repaired.map((one) => [`${one.project}@${one.sha.slice(0, 12)}`, one.name, one.state]);
   return {
     record: { outcome: 'repaired', project: request.place.project, repaired },
@@ -205,7 +210,7 @@ async function repairOnly(context: Context, request: SyncRequest): Promise<Comma
 async function repairWith(
   context: Context,
   request: SyncRequest,
-  more: Pick<Parameters<typeof repair>[0], 'own' | 'ownJob'>,
+  more: Pick<Parameters<typeof repair>[0], 'own' | 'ownJob' | 'signal'>,
 ): Promise<readonly RepairedStatus[]> {
   const { config, place, repository } = request;
   const commits = await repository.log(null, place.commit, repairDepth);
@@ -213,7 +218,6 @@ async function repairWith(
   const names = request.environments.length > 0 ? request.environments : config.environments.map(({ name }) => name);
   return repair({
     clock: context.clock,
-    signal: context.signal,
     deadline: context.deadline,
     config,
     environments: names,

@@ -1,6 +1,7 @@
 import { Fault } from '../fault.ts';
 import type { Clock } from '../systems/clock.ts';
 import type { GitLab } from '../systems/gitlab.ts';
+import { limitTo } from './limit.ts';
 import { findPipeline } from './pipeline.ts';
 import type { StatusReport, StatusState } from './report.ts';
 import { isFinal, standingStatus, stepTo } from './step.ts';
@@ -40,14 +41,17 @@ export interface PostOptions {
  * deadline; the signal's reason.
  */
 export async function post(gitlab: GitLab, report: StatusReport, options: PostOptions): Promise<Posted> {
+  using limit = limitTo(options.deadline, options.clock, options.signal);
+  let last: Fault | undefined;
   for (let attempt = 0; ; attempt += 1) {
     try {
-      return await postOnce(gitlab.within(options.signal), report, options);
+      return await postOnce(gitlab.within(limit.signal), report, options);
     } catch (error) {
       options.signal.throwIfAborted();
       if (!(error instanceof Fault) || error.code !== 'gitlab_unavailable') throw error;
       const left = options.deadline - options.clock.now();
-      if (left <= 0) throw error;
+      if (left <= 0 || limit.signal.aborted) throw last ?? error;
+      last = error;
       const wait = Math.min(left, 10_000, 500 * 2 ** attempt * (1 + options.clock.random()));
       options.onWait?.(error, wait);
       await options.clock.sleep(wait, options.signal);

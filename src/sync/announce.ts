@@ -36,6 +36,8 @@ interface AnnounceOptions {
   readonly jobUrl: string | null;
   readonly gitlabFor: (app: string) => Promise<GitLab>;
   readonly signal: AbortSignal;
+  /** Ends requests to a GitLab that does not answer. */
+  readonly until: AbortSignal;
   readonly warn: (text: string) => void;
 }
 
@@ -154,7 +156,7 @@ async function guarded(
     sha: origin.commit,
   };
   try {
-    const gitlab = (await options.gitlabFor(target.pair.app.name)).within(options.signal);
+    const gitlab = (await options.gitlabFor(target.pair.app.name)).within(options.until);
     return (await act(gitlab)).map((one) => ({ ...base, ...one }));
   } catch (error) {
     options.signal.throwIfAborted();

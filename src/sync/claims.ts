@@ -2,6 +2,7 @@ import pMap from 'p-map';
 import type { Origin } from '../app/change.ts';
 import { Fault } from '../fault.ts';
 import { shortCommit } from '../revision.ts';
+import { limitTo } from '../status/limit.ts';
 import type { Clock } from '../systems/clock.ts';
 import type { GitLab } from '../systems/gitlab.ts';
 import type { SyncTarget } from './target.ts';
@@ -82,16 +83,17 @@ async function whyRefused(
   if (app.project === null) return `apps.${app.name}.project is not set in sluice.yaml`;
   if (app.project !== origin.project) return `apps.${app.name}.project is ${app.project}`;
   if (!/^[0-9a-f]{40}$/.test(origin.commit)) return 'the commit is no full commit id';
+  using limit = limitTo(deadline, clock, signal);
   for (;;) {
     try {
-      const gitlab = (await gitlabFor(app.name)).within(signal);
+      const gitlab = (await gitlabFor(app.name)).within(limit.signal);
       const commit = await gitlab.commit(origin.project, origin.commit);
       if (commit?.sha === origin.commit) return null;
       return `${origin.project} has no commit ${shortCommit(origin.commit)}, or the token cannot see it`;
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof Fault)) throw error;
-      if (error.code !== 'gitlab_unavailable' || clock.now() >= deadline) return error.message;
+      if (error.code !== 'gitlab_unavailable' || limit.signal.aborted || clock.now() >= deadline) return error.message;
     }
     await clock.sleep(Math.min(pauseMs, Math.max(0, deadline - clock.now())), signal);
   }

@@ -72,7 +72,7 @@ export async function repair(options: RepairOptions): Promise<readonly RepairedS
     const job = jobOfUrl(options.gitlab.url, url);
     if (job === null || job.project !== options.project) return Promise.resolve(null);
     if (job.id === options.ownJob?.id) return Promise.resolve(options.ownJob.state);
-    const known = jobs.get(job.id) ?? endOfJob(options.gitlab, job.project, job.id);
+    const known = jobs.get(job.id) ?? endOfJob(options.gitlab.within(options.signal), job.project, job.id);
     jobs.set(job.id, known);
     return known;
   };

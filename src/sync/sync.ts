@@ -1,6 +1,7 @@
 import type { ClusterSettings } from '../config/config.ts';
 import { Fault, faultRecord } from '../fault.ts';
 import { shortCommit } from '../revision.ts';
+import { limitTo } from '../status/limit.ts';
 import type { Clock } from '../systems/clock.ts';
 import type { GitLab } from '../systems/gitlab.ts';
 import type { Followed, Observation } from '../watch/verdict.ts';
@@ -56,10 +57,12 @@ export interface SyncOptions {
   readonly warn: (text: string) => void;
 }
 
-/** How long after the deadline an absent GitLab is still asked to take the final statuses. */
-const graceMs = 60_000;
+/** How long an absent GitLab is still asked to take the final statuses after a deadline that somebody chose. */
+const graceMs = 5_000;
+/** The same where the deadline is a default: inside a job that one leaves 90 s of the job's time. */
+const longGraceMs = 60_000;
 /** A stream that does not end at its deadline is ended this much later. */
-const backstopMs = 15_000;
+const backstopMs = 3_000;
 /** GitLab and its runners kill a job a few seconds after they asked it to end. */
 const closeMs = 5_000;
 
@@ -80,10 +83,11 @@ export async function sync(options: SyncOptions): Promise<SyncResult> {
   const quiet = (line: Line) =>
     starts.filter(({ cell }) => line.covers(cell)).every(({ target }) => unchanged.has(target));
   let latest = options.deadline;
+  const end = () => latest + (options.own === undefined ? graceMs : longGraceMs);
   const board = createBoard({
     clock,
     signal: options.signal,
-    deadline: () => latest + graceMs,
+    deadline: end,
     gitlabOf: (line) => (line.app === null ? options.gitlab() : options.gitlabFor(line.app)),
     targetUrl: options.jobUrl,
     keep: (line) => (quiet(line) ? 'success' : undefined),
@@ -123,7 +127,8 @@ export async function sync(options: SyncOptions): Promise<SyncResult> {
     };
     const [claims] = await untilAborted(Promise.all([verify(), follow()]), options.signal);
     const final = [...cells.values()];
-    const announcing = announce({ ...options, cells: final, verified: claims.of });
+    using limit = limitTo(end(), clock, options.signal);
+    const announcing = announce({ ...options, until: limit.signal, cells: final, verified: claims.of });
     const [posted, announced] = await untilAborted(Promise.all([board.settle(), announcing]), options.signal);
     return resultOf(final, posted, { refused: claims.refused, announced }, startedAt);
   } catch (error) {

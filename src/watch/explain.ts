@@ -8,7 +8,7 @@ import type { ObjectState, Verdict } from './verdict.ts';
 import type { ClusterView } from './view.ts';
 import { readWorkload, type WorkloadObject } from './workload.ts';
 
-/** All reading for one explanation ends after this time. */
+/** All reading for one explanation ends after this time, unless the caller has less. */
 const LIMIT_MS = 5_000;
 /** A list serves every explanation for this long. */
 const KEPT_MS = 3_000;
@@ -28,8 +28,11 @@ const PLAIN = new Set([
 
 /** Adds the first cause to verdicts. */
 export interface Explainer {
-  /** The verdict, with the workload that is to blame and the reason of its pods where they may be read. Never rejects. */
-  explain(verdict: Verdict): Promise<Verdict>;
+  /**
+   * The verdict, with the workload that is to blame and the reason of its pods where they may be read within `limitMs`.
+   * Never rejects.
+   */
+  explain(verdict: Verdict, limitMs?: number): Promise<Verdict>;
   /** The first cause below objects that are not ready, in one line. Never rejects. */
   cause(objects: readonly ObjectState[]): Promise<string | undefined>;
 }
@@ -99,10 +102,10 @@ export function createExplainer(cluster: Cluster, view: ClusterView, clock: Cloc
     return undefined;
   }
 
-  async function cause(objects: readonly ObjectState[]): Promise<string | undefined> {
+  async function cause(objects: readonly ObjectState[], limitMs = LIMIT_MS): Promise<string | undefined> {
     const limit = new AbortController();
     const until = AbortSignal.any([signal, limit.signal]);
-    const late = clock.sleep(LIMIT_MS, until).then(
+    const late = clock.sleep(Math.min(LIMIT_MS, limitMs), until).then(
       () => undefined,
       () => undefined,
     );
@@ -112,9 +115,9 @@ export function createExplainer(cluster: Cluster, view: ClusterView, clock: Cloc
   }
 
   return {
-    cause,
-    async explain(verdict) {
-      const found = await cause(verdict.objects);
+    cause: (objects) => cause(objects),
+    async explain(verdict, limitMs) {
+      const found = await cause(verdict.objects, limitMs);
       if (found === undefined || verdict.message.includes(found)) return verdict;
       return { ...verdict, message: `${verdict.message} (${found})` };
     },

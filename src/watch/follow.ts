@@ -30,6 +30,8 @@ export interface FollowOptions extends Lineage {
 
 /** Contact lost for this long at the deadline means that the cluster, not the deployment, is to blame. */
 const LOST_CONTACT_MS = 20_000;
+/** So long after the deadline causes are still looked for, all together. */
+const LAST_WORD_MS = 2_000;
 /** Without an event things are looked at this often: patience may have run out. */
 const LOOK_MS = 1_000;
 /** When applied objects stay unhealthy, their pods are asked why: first after, then every. */
@@ -125,7 +127,7 @@ export async function* followCluster(options: FollowOptions): AsyncGenerator<Obs
         if (lost) throw lost;
         let verdict = settled.verdict ?? (over ? timedOut(settled) : null);
         if (verdict?.verdict === 'failed' || verdict?.verdict === 'timed-out')
-          verdict = await explainer.explain(verdict);
+          verdict = await explainer.explain(verdict, Math.max(0, options.deadline + LAST_WORD_MS - clock.now()));
         const observation = observe(state, settled, verdict);
         state.done = verdict !== null;
         if (observation) yield observation;

@@ -1,4 +1,4 @@
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Fault } from '../../src/fault.ts';
 import { gitlabWorld } from '../status/world.ts';
 import type { GitLabWorld } from '../status/world.ts';
@@ -229,61 +229,5 @@ describe('every way out leaves a final state', () => {
     expect(result).toMatchObject({ outcome: 'timed-out', exit: 5 });
     const [row] = await world.gitlab.statuses('team/delivery', world.commit);
     expect(row).toMatchObject({ state: 'failed', description: expect.stringContaining('cart applied') });
-  });
-
-  test('GitLab away in the middle: the states are caught up', async () => {
-    await using world = await gitlabWorld();
-    const said: string[] = [];
-    const options = optionsIn(world, [{ origins: [own(world)] }], {
-      warn: (text) => {
-        said.push(text);
-        world.server.setFaults({});
-      },
-      async *follow(...rest) {
-        world.server.setFaults({ down: 502 });
-        yield* scripted(healthy)(...rest);
-      },
-    });
-    const result = await sync(options);
-    expect(result).toMatchObject({ outcome: 'synced', exit: 0 });
-    expect(said.join()).toContain('caught up');
-    expect(await openStatuses(world)).toEqual([]);
-  });
-
-  test('GitLab away from the start: both commits have their answer when it is back', async () => {
-    await using world = await gitlabWorld();
-    world.server.setFaults({ down: 503 });
-    const options = optionsIn(world, [{ origins: [own(world)] }], { warn: () => world.server.setFaults({}) });
-    expect(await sync(options)).toMatchObject({ outcome: 'synced', exit: 0, refused: [] });
-    for (const sha of [world.commit, world.origin])
-      expect(world.states(sha)).toEqual(
-        expect.arrayContaining(steps('sync: staging/podinfo', 'pending', 'running', 'success')),
-      );
-    expect(await openStatuses(world)).toEqual([]);
-  });
-
-  test('the token revoked in the middle: said, exit 7, the verdict stands in the record', async () => {
-    await using world = await gitlabWorld();
-    const bot = world.server.createToken('team', { name: 'brief', scopes: ['api'], accessLevel: 40 });
-    const options = optionsIn(world, [production], {
-      gitlab: async () => world.connect(bot.token),
-      async *follow(...rest) {
-        await vi.waitFor(() => expect(world.states()).toContain('sync: production/cart running'));
-        world.server.revokeToken(bot.token);
-        yield* scripted(healthy)(...rest);
-      },
-    });
-    const result = await sync(options);
-    expect(result).toMatchObject({ outcome: 'synced', exit: 7 });
-    expect(result.pairs[0]?.statuses[0]?.fault?.code).toBe('token_refused');
-    expect(options.said.join('\n')).toContain('no status can be posted to team/delivery');
-  });
-
-  test('two runs of one commit at once leave nothing open', async () => {
-    await using world = await gitlabWorld();
-    const options = () => optionsIn(world, [{ origins: [own(world)] }]);
-    const results = await Promise.all([sync(options()), sync(options())]);
-    expect(results.map(({ outcome }) => outcome)).toEqual(['synced', 'synced']);
-    expect(await openStatuses(world)).toEqual([]);
   });
 });
