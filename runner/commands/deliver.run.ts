@@ -3,7 +3,7 @@ import { worstExit } from '../../src/fault.ts';
 import type { CommandResult } from '../command.ts';
 import type { Context } from '../context.ts';
 import { alignedTable } from '../output/table.ts';
-import { publishCommit } from './publish.run.ts';
+import { outcomeWord, publishCommit } from './publish.run.ts';
 import { readRequest, syncPublished } from './sync.run.ts';
 
 /** `deliver`. Faults: those of `publish` and `sync`. */
@@ -36,7 +36,7 @@ function tableOf({ artifacts }: Publication): string {
   const rows = artifacts.map((one) => [
     one.environment,
     one.artifact,
-    one.outcome,
+    outcomeWord(one),
     one.digest?.slice(0, 19) ?? '-',
     one.reason,
   ]);

@@ -4,7 +4,7 @@ import { publish, type PublishInput } from '../../src/artifact/publish.ts';
 import type { Publication, PublishOutcome } from '../../src/artifact/published.ts';
 import { requestClaims } from '../../src/artifact/request-claims.ts';
 import type { Config } from '../../src/config/config.ts';
-import { appOf, environmentOf, ledgerRepository, pairOf } from '../../src/config/pair.ts';
+import { allPairs, appOf, environmentOf, ledgerRepository, pairOf } from '../../src/config/pair.ts';
 import { Fault } from '../../src/fault.ts';
 import type { CommandResult } from '../command.ts';
 import type { Context } from '../context.ts';
@@ -64,6 +64,7 @@ export async function publishCommit(
   reporter.step(`publish ${sha.slice(0, 12)}: ${items.length} artifacts`);
   const input: PublishInput = {
     items,
+    pairs: allPairs(config, registryName),
     project,
     branch: values.string('branch') ?? (await branchOf(context)),
     sha,
@@ -146,8 +147,13 @@ function textOf({ artifacts }: Publication): string {
   const name = (one: Publication['artifacts'][number]) =>
     one.app === one.artifact ? one.app : `${one.app}/${one.artifact}`;
   return alignedTable(
-    artifacts.map((one) => [one.environment, name(one), one.outcome, one.digest?.slice(0, 19) ?? '-', one.reason]),
+    artifacts.map((one) => [one.environment, name(one), outcomeWord(one), one.digest?.slice(0, 19) ?? '-', one.reason]),
   );
+}
+
+/** The outcome for people: with `source: git` nothing is pushed. */
+export function outcomeWord({ source, outcome }: Publication['artifacts'][number]): string {
+  return source === 'git' && outcome === 'pushed' ? 'changed' : outcome;
 }
 
 function dotenvOf(publication: Publication, outcome: string): Readonly<Record<string, string>> {
@@ -164,7 +170,7 @@ function summaryOf({ commit, artifacts }: Publication): string {
     [
       one.environment,
       one.artifact,
-      one.outcome,
+      outcomeWord(one),
       one.digest ? `\`${one.digest.slice(0, 19)}\`` : '',
       cell(one.reason),
     ].join(' | '),

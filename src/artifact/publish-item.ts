@@ -10,9 +10,10 @@ import { readLayout } from './layout-read.ts';
 import type { LedgerEntry } from './ledger.ts';
 import { faultOutcome, type Outcome } from './outcome.ts';
 import type { BuildFolder } from './prove.ts';
-import { immutableTag, layoutOf, pushArtifact } from './push.ts';
+import { layoutOf, pushArtifact } from './push.ts';
 import type { Snapshot } from './snapshot.ts';
 import { readStanding, type Standing } from './standing.ts';
+import { furtherTag, immutableTag } from './tags.ts';
 import { certify } from './certify.ts';
 
 /** What all items of a run share. */
@@ -86,7 +87,8 @@ export async function publishItem(
       };
     }
     if (item.pair.source === 'git') {
-      const reason = entry ? 'what the roots reach has changed' : 'first delivery';
+      const what = entry ? 'git holds new content below the roots' : 'git holds it';
+      const reason = `${what}: Flux follows the branch, and no artifact is pushed`;
       return { outcome: 'pushed', reason, digest: null, contentDigest, commit: sha, tags: [] };
     }
     const standing =
@@ -160,7 +162,9 @@ async function publishChanged(
   };
   const overridden = run.override === null ? [] : [`overridden: ${run.override}`];
   const reason = [standing ? 'new content' : 'first push', ...said, ...overridden].join('; ');
-  const moreTags = run.tags.map((template) => fillTag(template, item, run)).filter((tag) => !tags.includes(tag));
+  const place = { sha: commit.sha, branch: run.branch };
+  const filled = run.tags.map((template) => furtherTag(template, item, place));
+  const moreTags = [...new Set(filled)].filter((tag) => !tags.includes(tag));
   const allTags = [...tags, ...moreTags];
   const planned = { outcome: 'pushed', reason, contentDigest, commit: commit.sha, tags: allTags } as const;
   const written = run.fromLayout === null ? null : await writtenLayout(run, item, contentDigest, description.revision);
@@ -215,22 +219,4 @@ async function writtenLayout(run: Run, { pair, artifact }: Item, contentDigest: 
       hint: 'Somebody changed it, or it was written with other settings: write it again with `sluice publish --oci-layout DIR`.',
     },
   );
-}
-
-/** A further tag: `{environment}`, `{app}`, `{artifact}`, `{commit}` (12 digits) and `{branch}`. Fault `usage`. */
-function fillTag(template: string, { pair, artifact }: Item, run: Run): string {
-  const values: Readonly<Record<string, string>> = {
-    environment: pair.environment.name,
-    app: pair.app.name,
-    artifact: artifact.name,
-    commit: shortCommit(run.snapshot.commit.sha),
-    branch: run.branch.replaceAll(/[^\w.-]/g, '-'),
-  };
-  const tag = template.replaceAll(/\{(\w+)\}/g, (whole, name: string) => values[name] ?? whole);
-  if (/^\w[\w.-]{0,127}$/.test(tag)) return tag;
-  throw new Fault('usage', `--tag ${template} gives ${tag}, which is no tag`, {
-    hint: `Placeholders are ${Object.keys(values)
-      .map((name) => `{${name}}`)
-      .join(', ')}; a tag is up to 128 of [A-Za-z0-9_.-].`,
-  });
 }

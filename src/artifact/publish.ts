@@ -1,4 +1,5 @@
 import pMap from 'p-map';
+import type { Pair } from '../config/config.ts';
 import type { CommitClaim } from '../delivery/commit.ts';
 import { Fault, worstExit, type ExitCode } from '../fault.ts';
 import { formatRevision } from '../revision.ts';
@@ -20,6 +21,7 @@ import type { Publication, PublishedArtifact, PublishedRange } from './published
 import { publishItem, type Run } from './publish-item.ts';
 import { rangesOf } from './range.ts';
 import { openSnapshot } from './snapshot.ts';
+import { checkTags } from './tags.ts';
 
 /** What `publish` works with. */
 export interface PublishSystems {
@@ -37,6 +39,8 @@ export interface PublishSystems {
 export interface PublishInput {
   /** Environments are taken in the order in which they occur first. */
   readonly items: readonly Item[];
+  /** All of sluice.yaml, whose tags nobody else may take; left out: the items' own. */
+  readonly pairs?: readonly Pair[];
   /** Path of the delivery project; '' where unknown. */
   readonly project: string;
   readonly branch: string;
@@ -72,11 +76,13 @@ export interface Published {
 /**
  * Publishes the artifacts of a delivery commit: ledger, selection, plan, push, ledger again. Items that fail do not stop
  * the others: each has its outcome and fault in the record. Rejects with a `Fault` only where nothing can be said about
- * any item (no such commit), and with the signal's reason.
+ * any item (no such commit; `usage`, `config_invalid`: tags that two would write), and with the signal's reason.
  */
 export async function publish(systems: PublishSystems, input: PublishInput): Promise<Published> {
   const { git, registry, kustomize, files, clock } = systems;
-  const { sha, signal } = input;
+  const { sha, signal, items, ledgerRepository, branch } = input;
+  const pairs = input.pairs ?? items.map(({ pair }) => pair);
+  checkTags({ items, pairs, ledgerRepository, templates: input.tags ?? [], place: { sha, branch } });
   const snapshot = await openSnapshot(git, sha);
   const ancestry = ancestryOf(git, sha);
   const ranges = rangesOf(git, snapshot.commit, input.mergeRequest);

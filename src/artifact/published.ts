@@ -3,7 +3,7 @@ import type { FaultRecord } from '../fault.ts';
 
 /** Station 4, artifact: what Flux will pull. */
 
-/** pushed: the tag moved to new content · unchanged: the registry already has it · superseded: a newer commit stands ·
+/** pushed: the tag moved to new content; with `source: git` the branch holds new content, and nothing is pushed · unchanged: the registry already has it · superseded: a newer commit stands ·
  * held: a gate is closed · refused: a guard said no · failed: see `fault`. */
 export type PublishOutcome = 'pushed' | 'unchanged' | 'superseded' | 'held' | 'refused' | 'failed';
 

@@ -9,16 +9,12 @@ import { writeLayout, type Layout } from './layout.ts';
 import type { Selection } from './select.ts';
 import type { Snapshot } from './snapshot.ts';
 import { readStanding } from './standing.ts';
+import { immutableTag, readImmutableTag } from './tags.ts';
 
 /** What came of a push. */
 export type Pushed =
   | { readonly outcome: 'pushed'; readonly digest: string; readonly note: string | null }
   | { readonly outcome: 'superseded'; readonly digest: string; readonly commit: string };
-
-/** The tag of one commit's artifact, which never moves. */
-export function immutableTag(environment: string, commit: string): string {
-  return `${environment}-${shortCommit(commit)}`;
-}
 
 /** Writes the layout of a selection to a folder. */
 export function layoutOf(
@@ -80,7 +76,7 @@ export async function pushArtifact(options: {
     await registry.push(folder, own, repository, [tag], signal);
     await signer?.sign(repository, digest, signal);
   }
-  for (const more of options.moreTags) await registry.tag(repository, digest, more, signal);
+  for (const more of options.moreTags) await moveFurther(options, more, digest);
 
   const newer = await newerThanOurs(options);
   if (newer) {
@@ -90,23 +86,41 @@ export async function pushArtifact(options: {
   return { outcome: 'pushed', digest, note };
 }
 
+/** Further tags, too, never go backwards. */
+async function moveFurther(
+  options: Pick<Parameters<typeof pushArtifact>[0], 'registry' | 'repository' | 'ancestry' | 'signal'>,
+  tag: string,
+  digest: string,
+): Promise<void> {
+  const { registry, repository, ancestry, signal } = options;
+  const before = await readStanding(registry, repository, tag, signal);
+  if (before?.commit && (await ancestry.relation(before.commit)) === 'behind') return;
+  if (before?.digest !== digest) await registry.tag(repository, digest, tag, signal);
+}
+
 /** An artifact of this environment whose commit contains ours, the newest of them, or null. */
-async function newerThanOurs(options: {
-  readonly registry: Registry;
-  readonly repository: string;
-  readonly environment: string;
-  readonly snapshot: Snapshot;
-  readonly ancestry: Ancestry;
-  readonly signal?: AbortSignal | undefined;
-}): Promise<{ readonly digest: string; readonly commit: string } | null> {
+async function newerThanOurs(
+  options: Pick<
+    Parameters<typeof pushArtifact>[0],
+    'registry' | 'repository' | 'environment' | 'ancestry' | 'description' | 'signal'
+  >,
+): Promise<{ readonly digest: string; readonly commit: string } | null> {
   const { registry, repository, environment, signal, ancestry } = options;
-  const prefix = `${environment}-`;
   const ancestors = await ancestry.ancestors();
   const unknown = (await registry.tags(repository, signal)).filter((tag) => {
-    const commit = tag.slice(prefix.length);
-    return tag.startsWith(prefix) && /^[0-9a-f]{12}$/.test(commit) && !ancestors.has(commit);
+    const named = readImmutableTag(tag);
+    return named?.environment === environment && !ancestors.has(named.commit);
   });
-  const standings = await pMap(unknown, (tag) => readStanding(registry, repository, tag, signal), { concurrency: 8 });
+  const standings = await pMap(
+    unknown,
+    async (tag) => {
+      const standing = await readStanding(registry, repository, tag, signal);
+      // Another environment may be called like a commit's tag of ours, and other artifacts may share the repository.
+      const ours = standing?.commit && tag === immutableTag(environment, standing.commit);
+      return ours && standing.title === options.description.title ? standing : null;
+    },
+    { concurrency: 8 },
+  );
   const newer: { readonly digest: string; readonly commit: string; readonly createdAt: string }[] = [];
   for (const standing of standings) {
     if (standing?.commit && (await ancestry.relation(standing.commit)) === 'behind') {

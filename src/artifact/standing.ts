@@ -8,6 +8,8 @@ export interface Standing {
   readonly contentDigest: string | null;
   /** The delivery commit that it was published from, where the annotation says so. */
   readonly commit: string | null;
+  /** Name of the artifact, where the annotation says so. */
+  readonly title: string | null;
   /** Time of that commit, RFC 3339 in UTC; '' where unknown. */
   readonly createdAt: string;
   /** Its first layer, which is all that Flux unpacks. */
@@ -30,6 +32,7 @@ function standingOf(manifest: RegistryManifest): Standing {
     digest: manifest.digest,
     contentDigest: manifest.annotations[annotationNames.contentDigest] ?? null,
     commit: commitOfRevision(manifest.annotations[annotationNames.revision] ?? '') ?? null,
+    title: manifest.annotations[annotationNames.title] ?? null,
     createdAt: manifest.annotations[annotationNames.created] ?? '',
     layer: manifest.layers[0] ?? null,
   };

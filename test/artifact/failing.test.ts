@@ -195,6 +195,7 @@ describe('source: git', () => {
     await using world = await publishing();
     const first = only(await world.publish(await world.commit(app()), { config: git }));
     expect(first).toMatchObject({ outcome: 'pushed', source: 'git', digest: null, repository: '', tags: [] });
+    expect(first.reason).toContain('no artifact is pushed');
     const other = await world.commit({ 'unrelated.txt': 'x' });
     expect(only(await world.publish(other, { config: git }))).toMatchObject({ outcome: 'unchanged', digest: null });
     expect(
