@@ -97,7 +97,12 @@ export function walkChain(input: ChainInput): Chain {
     );
   }
 
-  function descend(object: Consumer, inventory: readonly InventoryEntry[], judgeWorkloads: boolean): void {
+  function descend(
+    object: Consumer,
+    inventory: readonly InventoryEntry[],
+    judgeWorkloads: boolean,
+    checked: ReadonlySet<string> = new Set(),
+  ): void {
     const after = input.since(`ready ${object.key}`);
     for (const entry of inventory) applied.add(keyOf(entry));
     for (const entry of inventory) {
@@ -115,7 +120,7 @@ export function walkChain(input: ChainInput): Chain {
             missing ?? judged(ref, 'progressing', 'NotFound', 'it was applied but is not there', { grace: 'gone' }),
           );
         } else queue.push({ consumer: child, after });
-      } else if (judgeWorkloads && isWorkload(entry.kind, entry.group)) {
+      } else if (judgeWorkloads && isWorkload(entry.kind, entry.group) && !checked.has(key)) {
         visited.add(key);
         const missing = unread(entry.kind, ref, after);
         judgements.push(
@@ -136,7 +141,27 @@ export function walkChain(input: ChainInput): Chain {
     let judgement = judgeKustomization(object, revisions, source?.target);
     if (judgement.state === 'ready') judgement = awaitInputs(object) ?? judgement;
     judgements.push(judgement);
-    if (judgement.state === 'ready') descend(object, object.inventory, input.health === 'workloads' && !object.waits);
+    if (judgement.state !== 'ready') return;
+    if (object.remote)
+      return seeNothingOf(
+        object,
+        object.inventory.filter((entry) => !object.checked.has(keyOf(entry))),
+      );
+    descend(object, object.inventory, input.health === 'workloads' && !object.waits, object.checked);
+  }
+
+  /** What was applied to another cluster is not seen from here: only Flux's own waiting there says something. */
+  function seeNothingOf(object: Consumer, inventory: readonly InventoryEntry[]): void {
+    const unseen = inventory.some(
+      (entry) =>
+        isFlux(entry, 'Kustomization') ||
+        isFlux(entry, 'HelmRelease') ||
+        (input.health === 'workloads' && isWorkload(entry.kind, entry.group)),
+    );
+    if (object.waits || !unseen) return;
+    const why =
+      'it applies to another cluster (spec.kubeConfig), which is not seen from here, and does not wait for it';
+    judgements.push(judged(object.ref, 'unknown', 'AnotherCluster', why, { applied: true }));
   }
 
   /**
@@ -170,6 +195,7 @@ export function walkChain(input: ChainInput): Chain {
     if (judgement.state === 'ready') judgement = awaitInputs(release) ?? judgement;
     judgements.push(judgement);
     if (judgement.state !== 'ready' || input.health !== 'workloads' || release.waits) return;
+    if (release.remote) return seeNothingOf(release, release.inventory ?? []);
     if (release.inventory) return descend(release, release.inventory, true);
     const why = 'the release does not wait for its workloads and lists no inventory (Flux ≥ 2.8 does)';
     judgements.push(judged(release.ref, 'unknown', 'NotWaited', why, { applied: true }));

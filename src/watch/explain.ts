@@ -128,5 +128,6 @@ export function createExplainer(cluster: Cluster, view: ClusterView, clock: Cloc
 function inventoryOf(ref: ObjectRef, view: ClusterView): readonly InventoryEntry[] {
   const known = (watchedKinds as Readonly<Record<string, KnownKind>>)[ref.kind];
   if (known && isWorkload(ref.kind, known.group)) return [{ ...ref, group: known.group }];
-  return (view.kustomization(ref) ?? view.helmRelease(ref))?.inventory ?? [];
+  const object = view.kustomization(ref) ?? view.helmRelease(ref);
+  return object?.remote === true ? [] : (object?.inventory ?? []);
 }

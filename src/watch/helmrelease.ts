@@ -22,6 +22,8 @@ export interface HelmReleaseObject extends FluxObject {
   readonly newest: { readonly version: string; readonly status: string } | undefined;
   /** Flux itself waits for the workloads (neither install nor upgrade says `disableWait`). */
   readonly waits: boolean;
+  /** It installs into another cluster (`spec.kubeConfig`). */
+  readonly remote: boolean;
   /** status.inventory (Flux ≥ 2.8); undefined where the controller does not write it. */
   readonly inventory: readonly InventoryEntry[] | undefined;
   /** ConfigMaps and Secrets of valuesFrom, as `Kind/name`. */
@@ -64,6 +66,7 @@ export function readHelmRelease(object: KubernetesObject): HelmReleaseObject {
         ? undefined
         : { version: textOf(newest['chartVersion']) ?? '', status: textOf(newest['status']) ?? '' },
     waits: fieldsOf(spec['install'])['disableWait'] !== true && fieldsOf(spec['upgrade'])['disableWait'] !== true,
+    remote: spec['kubeConfig'] !== undefined,
     inventory: Array.isArray(inventory)
       ? inventory.flatMap((entry) => {
           const id = textOf(fieldsOf(entry)['id']);
@@ -161,7 +164,12 @@ export function judgeHelmRelease(release: HelmReleaseObject, arrived: boolean): 
   return judged(ref, 'progressing', failing?.reason ?? ready?.reason ?? 'Pending', text || 'waiting for the release');
 }
 
-/** Chart versions are equal with or without the digest that OCI charts carry as build metadata. */
+/**
+ * Chart versions carry the digest or commit that they were made from as build metadata (OCI charts,
+ * `reconcileStrategy: Revision`), and count as equal without it only where one of them has none.
+ */
 function sameVersion(a: string, b: string): boolean {
-  return a === b || a.split('+')[0] === b.split('+')[0];
+  const [plainA, buildA] = a.split('+');
+  const [plainB, buildB] = b.split('+');
+  return plainA === plainB && (buildA === undefined || buildB === undefined || buildA === buildB);
 }

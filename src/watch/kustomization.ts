@@ -1,7 +1,7 @@
 import type { ObjectRef } from '../notify/request.ts';
 import type { KubernetesObject } from '../systems/cluster.ts';
 import { fieldsOf, itemsOf, textOf } from './fields.ts';
-import { parseInventoryId, type InventoryEntry } from './kinds.ts';
+import { keyOf, parseInventoryId, type InventoryEntry } from './kinds.ts';
 import {
   conditionOf,
   judged,
@@ -22,8 +22,12 @@ export interface KustomizationObject extends FluxObject {
   readonly lastAttempted: string | undefined;
   readonly lastApplied: string | undefined;
   readonly healthy: Condition | undefined;
-  /** Flux itself waits for health: `wait: true` or health checks. */
+  /** Flux itself waits for the health of all that it applied: `wait: true`. */
   readonly waits: boolean;
+  /** Keys of objects whose health Flux awaits by `healthChecks`: others may be broken beside them. */
+  readonly checked: ReadonlySet<string>;
+  /** It applies to another cluster (`spec.kubeConfig`): what its inventory names is not here. */
+  readonly remote: boolean;
   /** Newest entry of status.history (Flux ≥ 2.7): its target and reason. */
   readonly newest: { readonly target: string; readonly reason: string } | undefined;
   readonly inventory: readonly InventoryEntry[];
@@ -56,7 +60,15 @@ export function readKustomization(object: KubernetesObject): KustomizationObject
     lastAttempted: target('lastAttemptedRevision'),
     lastApplied: target('lastAppliedRevision'),
     healthy: conditionOf(object, 'Healthy'),
-    waits: spec['wait'] === true || itemsOf(spec['healthChecks']).length > 0,
+    waits: spec['wait'] === true,
+    checked: new Set(
+      itemsOf(spec['healthChecks']).map((item) => {
+        const check = fieldsOf(item);
+        const [kind, name] = [textOf(check['kind']) ?? '', textOf(check['name']) ?? ''];
+        return keyOf({ kind, namespace: textOf(check['namespace']) ?? '', name });
+      }),
+    ),
+    remote: spec['kubeConfig'] !== undefined,
     newest:
       revision === undefined
         ? undefined

@@ -53,6 +53,30 @@ describe('Kustomizations below', () => {
     expect(settled.verdict).toMatchObject({ verdict: 'suspended', message: expect.stringContaining('grandchild') });
   });
 
+  test('health checks speak for the objects that they name; the others are looked at', () => {
+    const healthChecks = [{ apiVersion: 'apps/v1', kind: 'Deployment', name: 'podinfo', namespace: 'shop' }];
+    const top = kustomization(at(ours), {
+      spec: { wait: false, healthChecks },
+      status: entries('shop_podinfo_apps_Deployment', 'shop_worker_apps_Deployment'),
+    });
+    const worker = (readyReplicas: number) => deployment({ name: 'worker', status: { readyReplicas } });
+    expect(name(lookAt().look(source(), top, worker(1)))).toBeNull();
+    expect(name(lookAt().look(source(), top, worker(2)))).toBe('synced');
+  });
+
+  test('what is applied to another cluster is unknown, unless Flux waits for it there', () => {
+    const elsewhere = (wait: boolean, id: string) =>
+      kustomization(at(ours), {
+        spec: { wait, kubeConfig: { secretRef: { name: 'other' } } },
+        status: entries(id),
+      });
+    const look = (wait: boolean, id: string) => lookAt().look(source(), elsewhere(wait, id)).verdict;
+    expect(look(false, 'shop_podinfo_apps_Deployment')).toMatchObject({ verdict: 'unknown', reason: 'AnotherCluster' });
+    expect(look(false, TINY)).toMatchObject({ verdict: 'unknown', reason: 'AnotherCluster' });
+    expect(look(false, 'shop_settings__ConfigMap')).toMatchObject({ verdict: 'synced' });
+    expect(look(true, 'shop_podinfo_apps_Deployment')).toMatchObject({ verdict: 'synced' });
+  });
+
   test('trap 18: a child with a source of its own has no relation to our digest', () => {
     const foreign = child('main@sha1:abc', { spec: { sourceRef: { kind: 'GitRepository', name: 'platform' } } });
     expect(name(lookAt().look(source(), parent(CHILD), foreign))).toBe('synced');
@@ -172,6 +196,17 @@ describe('HelmReleases below', () => {
       history: [{ chartVersion: '1.1.0', status: 'deployed' }],
     });
     expect(name(lookAt().look(source(), parent(TINY), rolled))).toBeNull();
+  });
+
+  test('trap 20: charts of one version differ by the digest or commit that they were made from', () => {
+    const stale = (chartVersion: string) =>
+      helmRelease('0.1.0+1f0ac6f11aaa', {
+        ...chartOf,
+        status: { history: [{ chartVersion, status: 'deployed' }] },
+      });
+    const look = (chartVersion: string) => name(lookAt().look(source(), parent(TINY), stale(chartVersion)));
+    expect(look('0.1.0+000000000000')).toBeNull();
+    expect([look('0.1.0+1f0ac6f11aaa'), look('0.1.0')]).toEqual(['synced', 'synced']);
   });
 
   test.each([['observedGeneration'], ['lastAttemptedGeneration']])('a release whose %s lags is waited for', (field) => {
