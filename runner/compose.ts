@@ -13,6 +13,8 @@ import { readJob } from './settings/job.ts';
 /** What main hands in. */
 export interface ComposeInput {
   readonly values: Values;
+  /** Address of GitLab where the command line gave one. */
+  readonly gitlab: string | undefined;
   readonly reporter: Reporter;
   readonly clock: Clock;
   readonly env: Readonly<Record<string, string | undefined>>;
@@ -28,7 +30,12 @@ const RESERVE_MS = 90_000;
 export function composeContext(input: ComposeInput): Context {
   const { values, reporter, clock, env, credentials, signal, folder } = input;
   useNetwork(env);
-  const job = readJob(env);
+  if (input.gitlab !== undefined && !/^https?:\/\/[^\s/@]+/.test(input.gitlab)) {
+    throw new Fault('usage', `--gitlab ${JSON.stringify(input.gitlab)} is no address`, {
+      hint: 'Write e.g. https://gitlab.example.com.',
+    });
+  }
+  const job = readJob(env, input.gitlab);
   const files = localFiles(folder, tmpdir());
   const processes = runProcesses(env);
   const http = fetchHttp();
@@ -47,7 +54,7 @@ export function composeContext(input: ComposeInput): Context {
     const url = job.serverUrl;
     if (url === undefined)
       throw new Fault('usage', 'the address of GitLab is not known', {
-        hint: 'Run in a GitLab job, or set CI_SERVER_URL.',
+        hint: 'Run in a GitLab job, or give --gitlab URL.',
       });
     const { connectGitLab } = await import('../src/systems/gitlab-rest.ts');
     return connectGitLab({ url, token: secret, tokenKind, clock });

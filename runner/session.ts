@@ -10,7 +10,7 @@ import { bugText, faultText } from './output/fault-text.ts';
 import { redactor } from './output/redact.ts';
 import { textReporter } from './output/reporter.ts';
 import { readCredentials } from './settings/credentials.ts';
-import { globalFlags, variableOf } from './settings/flags.ts';
+import { givenGitLab, globalFlags, variableOf } from './settings/flags.ts';
 import { resolveValues } from './settings/values.ts';
 import { version } from './version.ts';
 
@@ -77,6 +77,7 @@ export async function runCommand(invocation: Extract<Invocation, { kind: 'run' }
   });
   const context = composeContext({
     values,
+    gitlab: givenGitLab(command.flags, values),
     reporter,
     clock,
     env,

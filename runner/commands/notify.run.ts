@@ -102,7 +102,7 @@ function addressesOf(context: Context, pair: Pair, publication: Publication | nu
       return [{ ...address, urls: [published?.repository ?? artifact.repository], reference: pair.tag }];
     if (job.serverUrl === undefined)
       throw new Fault('usage', 'the address of GitLab is not known', {
-        hint: 'Run in a GitLab job, or set CI_SERVER_URL.',
+        hint: 'Run in a GitLab job, or give --gitlab URL.',
       });
     const reference = values.string('branch') ?? job.defaultBranch ?? 'main';
     return [{ ...address, urls: repositoryUrls(job.serverUrl, values.required('delivery')), reference }];

@@ -1,4 +1,5 @@
 import type { Command } from '../command.ts';
+import { gitlabFlag } from '../settings/flags.ts';
 
 export const publishCommand: Command = {
   name: 'publish',
@@ -13,9 +14,9 @@ export const publishCommand: Command = {
       name: 'environment',
       type: 'list',
       value: 'NAME',
-      summary: 'environment to publish (repeatable); default: the job’s environment where sluice.yaml has it, else all',
+      summary: 'environment to publish; default: the job’s environment where sluice.yaml has it, else all',
     },
-    { name: 'app', type: 'list', value: 'NAME', summary: 'app to publish (repeatable); default: all' },
+    { name: 'app', type: 'list', value: 'NAME', summary: 'app to publish; default: all' },
     {
       name: 'commit',
       type: 'string',
@@ -44,6 +45,7 @@ export const publishCommand: Command = {
       summary: 'path of the delivery project',
       gitlab: 'CI_PROJECT_PATH',
     },
+    gitlabFlag,
     {
       name: 'oci-layout',
       type: 'string',
@@ -60,8 +62,7 @@ export const publishCommand: Command = {
       name: 'tag',
       type: 'list',
       value: 'TEMPLATE',
-      summary:
-        'a further tag for what is pushed (repeatable), of {environment}, {app}, {artifact}, {commit} and {branch}',
+      summary: 'a further tag for what is pushed, of {environment}, {app}, {artifact}, {commit} and {branch}',
     },
     {
       name: 'sign',

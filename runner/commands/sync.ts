@@ -12,9 +12,9 @@ export const syncCommand: Command = {
       name: 'environment',
       type: 'list',
       value: 'NAME',
-      summary: 'environment of sluice.yaml (repeatable; default: the job’s environment, else all)',
+      summary: 'environment of sluice.yaml (default: the job’s environment, else all)',
     },
-    { name: 'app', type: 'list', value: 'NAME', summary: 'only these apps (repeatable)' },
+    { name: 'app', type: 'list', value: 'NAME', summary: 'only these apps' },
     {
       name: 'published',
       type: 'string',

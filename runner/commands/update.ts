@@ -1,4 +1,5 @@
 import type { Command } from '../command.ts';
+import { gitlabFlag } from '../settings/flags.ts';
 
 export const updateCommand: Command = {
   name: 'update',
@@ -16,18 +17,18 @@ export const updateCommand: Command = {
     { name: 'local', type: 'boolean', summary: 'this checkout is the delivery repository: use its own address' },
     { name: 'branch', type: 'string', value: 'NAME', summary: 'branch to deliver to (default: the default branch)' },
     { name: 'app', type: 'string', value: 'NAME', summary: 'app of sluice.yaml' },
-    { name: 'environment', type: 'list', value: 'NAME', summary: 'environment of sluice.yaml (repeatable)' },
+    { name: 'environment', type: 'list', value: 'NAME', summary: 'environment of sluice.yaml' },
     {
       name: 'image',
       type: 'list',
       value: 'IMAGE',
-      summary: 'NAME[:TAG][@DIGEST], or NAME=[NEWNAME][:TAG][@DIGEST] (repeatable)',
+      summary: 'NAME[:TAG][@DIGEST], or NAME=[NEWNAME][:TAG][@DIGEST]',
     },
     {
       name: 'set',
       type: 'list',
       value: 'FILE:PATH=VALUE',
-      summary: 'another value; FILE is inside the app’s path, `{environment}` stands for the environment (repeatable)',
+      summary: 'another value; FILE is inside the app’s path, `{environment}` stands for the environment',
     },
     {
       name: 'change',
@@ -44,7 +45,7 @@ export const updateCommand: Command = {
       choices: ['push', 'merge-request', 'trigger'],
     },
     { name: 'auto-merge', type: 'boolean', summary: 'let the merge request merge when its pipeline succeeds' },
-    { name: 'label', type: 'list', value: 'NAME', summary: 'label of the merge request (repeatable; default: sluice)' },
+    { name: 'label', type: 'list', value: 'NAME', summary: 'label of the merge request (default: sluice)' },
     { name: 'wait', type: 'boolean', summary: 'follow the delivery side until its statuses are final' },
     { name: 'no-verify-image', type: 'boolean', summary: 'do not look the image up in its registry' },
     {
@@ -64,6 +65,7 @@ export const updateCommand: Command = {
     { name: 'source-commit', type: 'string', value: 'SHA', summary: 'its commit', gitlab: 'CI_COMMIT_SHA' },
     { name: 'source-ref', type: 'string', value: 'NAME', summary: 'its branch or tag', gitlab: 'CI_COMMIT_REF_NAME' },
     { name: 'source-pipeline', type: 'string', value: 'ID', summary: 'its pipeline', gitlab: 'CI_PIPELINE_ID' },
+    gitlabFlag,
   ],
   examples: [
     [

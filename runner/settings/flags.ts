@@ -1,4 +1,5 @@
 import type { Flag } from '../command.ts';
+import type { Values } from '../context.ts';
 
 /** Flags that every command has. */
 export const globalFlags: readonly Flag[] = [
@@ -33,6 +34,20 @@ export const globalFlags: readonly Flag[] = [
   { name: 'verbose', type: 'boolean', summary: 'say more on stderr' },
 ];
 
+/** Where GitLab is, for commands that talk to it. */
+export const gitlabFlag: Flag = {
+  name: 'gitlab',
+  type: 'string',
+  value: 'URL',
+  summary: 'address of GitLab, outside its jobs',
+  gitlab: 'CI_SERVER_URL',
+};
+
+/** The address of GitLab that the command line or SLUICE_GITLAB gave; undefined: the job's own. */
+export function givenGitLab(flags: readonly Flag[], values: Values): string | undefined {
+  return flags.includes(gitlabFlag) && values.given('gitlab') ? values.string('gitlab') : undefined;
+}
+
 /** Where the delivery repository and its artifacts are, for commands that look at what was published. */
 export const placeFlags: readonly Flag[] = [
   {
@@ -56,6 +71,7 @@ export const placeFlags: readonly Flag[] = [
     summary: 'what {registry} in `repository` stands for',
     gitlab: 'CI_REGISTRY_IMAGE',
   },
+  gitlabFlag,
 ];
 
 /** The environment variable of a flag: `dry-run` → `SLUICE_DRY_RUN`. */

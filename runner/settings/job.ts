@@ -3,18 +3,20 @@ import type { JobInfo } from '../context.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** What GitLab's predefined variables say about the job; empty values count as absent. */
-export function readJob(env: Environment): JobInfo {
+/** What GitLab's predefined variables say about the job; empty values count as absent. `gitlab` (a URL) goes before. */
+export function readJob(env: Environment, gitlab?: string): JobInfo {
   const text = (name: string) => env[name] || undefined;
   const number = (name: string) => (/^\d+$/.test(env[name] ?? '') ? Number(env[name]) : undefined);
   const time = (name: string) => {
     const at = Date.parse(env[name] ?? '');
     return Number.isNaN(at) ? undefined : at;
   };
-  const serverUrl = text('CI_SERVER_URL')?.replace(/\/+$/, '');
+  const serverUrl = (gitlab ?? text('CI_SERVER_URL'))?.replace(/\/+$/, '');
   return {
     serverUrl,
-    apiUrl: text('CI_API_V4_URL') ?? (serverUrl === undefined ? undefined : `${serverUrl}/api/v4`),
+    apiUrl:
+      (gitlab === undefined ? text('CI_API_V4_URL') : undefined) ??
+      (serverUrl === undefined ? undefined : `${serverUrl}/api/v4`),
     project: text('CI_PROJECT_PATH'),
     projectId: number('CI_PROJECT_ID'),
     commit: text('CI_COMMIT_SHA'),

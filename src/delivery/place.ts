@@ -18,7 +18,7 @@ export function deliveryPlace(text: string, serverUrl: string | undefined): Deli
   if (/^[\w.-]+(\/[\w.-]+)+$/.test(text)) {
     if (server === undefined) {
       throw new Fault('usage', `--delivery ${text}: the address of GitLab is not known outside a job`, {
-        hint: 'Give the whole URL, or set CI_SERVER_URL.',
+        hint: 'Give the whole URL, or --gitlab URL.',
       });
     }
     const project = text.replace(/\.git$/, '');

@@ -3,7 +3,7 @@ import { readCommandLine } from '../../runner/cli.ts';
 import { composeContext } from '../../runner/compose.ts';
 import type { Context } from '../../runner/context.ts';
 import { readCredentials } from '../../runner/settings/credentials.ts';
-import { globalFlags } from '../../runner/settings/flags.ts';
+import { givenGitLab, globalFlags } from '../../runner/settings/flags.ts';
 import { resolveValues } from '../../runner/settings/values.ts';
 import type { Clock } from '../../src/systems/clock.ts';
 
@@ -29,8 +29,10 @@ export async function runCommand(
   const told: string[] = [];
   const tell = (text: string) => void told.push(text);
   const env = { PATH: process.env['PATH'] ?? '', HOME: options.folder, ...options.env };
+  const values = resolveValues([...command.flags, ...globalFlags], given, positional, env);
   const context = composeContext({
-    values: resolveValues([...command.flags, ...globalFlags], given, positional, env),
+    values,
+    gitlab: givenGitLab(command.flags, values),
     reporter: { step: tell, info: tell, warn: tell, detail: tell },
     clock: options.clock,
     env,
