@@ -43,3 +43,18 @@ test('a failure names the command and its words, never its arguments', async () 
   expect(String(failure)).not.toContain('secret-argument');
   await expect(processes.run('no-such-program', [])).rejects.toMatchObject({ code: 'tool_missing' });
 });
+
+test('a child that does not read its input is told by its exit code alone', async () => {
+  const input = 'x'.repeat(4_000_000);
+  await expect(processes.run('sh', ['-c', 'exit 0'], { input })).resolves.toMatchObject({ exitCode: 0 });
+  await expect(processes.run('sh', ['-c', 'exit 3'], { input, accept: [3] })).resolves.toMatchObject({ exitCode: 3 });
+  expect((await processes.run('wc', ['-c'], { input })).text.trim()).toBe('4000000');
+});
+
+test('what cannot be started is a failure without its arguments', async () => {
+  const run = processes.run('sh', ['-c', 'secret-argument\0']).catch((error: unknown) => error);
+  expect(String(await run)).toContain('cannot be started (ERR_INVALID_ARG_VALUE)');
+  expect(String(await run)).not.toContain('secret-argument');
+  const long = processes.run('sh', ['-c', 'secret-argument', 'x'.repeat(2 ** 22)]).catch((error: unknown) => error);
+  expect(String(await long)).toContain('cannot be started (E2BIG)');
+});
