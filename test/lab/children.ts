@@ -21,6 +21,10 @@ export interface Child {
 
 interface Running extends Child {
   readonly process: ChildProcess;
+  /** Starts the same program again. */
+  readonly again: () => Child;
+  /** Its end is wanted. */
+  ending: boolean;
   readonly done: Promise<void>;
 }
 
@@ -62,7 +66,7 @@ export function connectChildren(options: {
     const done = new Promise<void>((resolve) => {
       const finish = (why: string) => {
         reason = why;
-        if (!stopping) fail(endedEarly(running));
+        if (!stopping && !running.ending) fail(endedEarly(running));
         resolve();
       };
       child.once('error', (error: NodeJS.ErrnoException) => finish(spawnFault(path, error)));
@@ -74,6 +78,8 @@ export function connectChildren(options: {
       logFile,
       process: child,
       done,
+      ending: false,
+      again: () => start(name, path, args, env),
       ended: () => reason,
       logTail: () => readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-12).join('\n'),
       check() {
@@ -88,6 +94,15 @@ export function connectChildren(options: {
   return {
     start,
     failed,
+    /** Ends a program, does what is to be done meanwhile, and starts it again. */
+    async restart(name: string, meanwhile: () => void = () => {}): Promise<Child> {
+      const child = children.findLast((one) => one.name === name);
+      if (!child) throw new Error(`${name} is no program of this stack`);
+      child.ending = true;
+      await end(child);
+      meanwhile();
+      return child.again();
+    },
     /** Resident memory of each program, MiB. */
     memory: () => Object.fromEntries(children.map((child) => [child.name, memoryOf(child.pid)])),
     /** Ends all: those started last first, in the groups given by `last` (ended after the others, in this order). */

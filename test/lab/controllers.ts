@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { binaryPath } from '../../scripts/binaries.mjs';
 import type { Child } from './children.ts';
@@ -27,11 +27,25 @@ export interface ControllerPorts {
   readonly receiver: number;
 }
 
+/** What a stack may do with a controller. */
+export interface Controllers {
+  /** Resolves when all say that they are ready. */
+  ready(): Promise<unknown>;
+  /** Ends one and starts it afresh; source-controller has lost its artifacts then, as with storage that is not kept. */
+  restart(name: string): Promise<void>;
+}
+
 /**
  * Starts Flux's controllers of a tier with the flags of Flux's own manifests as far as they fit loopback, and a
- * dependency retry of 2 s instead of 30 s. `ready` resolves when all say so.
+ * dependency retry of 2 s instead of 30 s. `gates` are feature gates to switch on in kustomize-controller.
  */
-export function startControllers(options: StartOptions, tier: Tier, kubeconfig: string, ports: ControllerPorts) {
+export function startControllers(
+  options: StartOptions,
+  tier: Tier,
+  kubeconfig: string,
+  ports: ControllerPorts,
+  gates: readonly string[] = [],
+): Controllers {
   const { children, folder } = options;
   const storage = join(folder, 'artifacts');
   mkdirSync(storage, { recursive: true });
@@ -45,7 +59,11 @@ export function startControllers(options: StartOptions, tier: Tier, kubeconfig: 
       `--storage-adv-addr=127.0.0.1:${ports.artifacts}`,
       '--requeue-dependency=2s',
     ],
-    'kustomize-controller': [...events, '--requeue-dependency=2s'],
+    'kustomize-controller': [
+      ...events,
+      '--requeue-dependency=2s',
+      ...(gates.length > 0 ? [`--feature-gates=${gates.map((gate) => `${gate}=true`).join(',')}`] : []),
+    ],
     'notification-controller': [
       `--events-addr=127.0.0.1:${ports.events}`,
       `--receiverAddr=127.0.0.1:${ports.receiver}`,
@@ -68,7 +86,18 @@ export function startControllers(options: StartOptions, tier: Tier, kubeconfig: 
     });
     return { child, health };
   });
-  return { ready: () => Promise.all(started.map(({ child, health }) => isReady(child, health))) };
+  return {
+    ready: () => Promise.all(started.map(({ child, health }) => isReady(child, health))),
+    async restart(name) {
+      const health = `127.0.0.1:${ports.health[names.indexOf(name)]}`;
+      const child = await children.restart(name, () => {
+        if (name !== 'source-controller') return;
+        rmSync(storage, { recursive: true });
+        mkdirSync(storage);
+      });
+      await isReady(child, health);
+    },
+  };
 }
 
 function isReady(child: Child, health: string): Promise<boolean> {

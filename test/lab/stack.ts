@@ -22,6 +22,8 @@ export interface StackOptions {
   readonly registryAuth?: RegistryAuth;
   /** Exactly these ports instead of free ones; for tests of clashes. */
   readonly ports?: readonly number[];
+  /** Feature gates of kustomize-controller to switch on. */
+  readonly featureGates?: readonly string[];
   /** False: somebody else answers signals by stopping; default true. */
   readonly answerSignals?: boolean | undefined;
   readonly log?: (line: string) => void;
@@ -50,6 +52,10 @@ export interface LabStack {
   readonly pids: Readonly<Record<string, number>>;
   addToken(token: string, owner: TokenOwner): void;
   removeToken(token: string): void;
+  /** Ends one of Flux's controllers and starts it afresh; source-controller loses its artifacts. */
+  restart(controller: string): Promise<void>;
+  /** Stops a controller where it stands, as a hung process, or lets it go on. */
+  freeze(controller: string, frozen: boolean): void;
   /** Resident memory by program, MiB. */
   memory(): Readonly<Record<string, { readonly resident: number; readonly peak: number }>>;
   /** Ends all programs and removes the temporary folder; more calls do nothing. */
@@ -104,7 +110,7 @@ async function startOnce(options: StackOptions): Promise<LabStack> {
     mark('custom resources');
     run.defer(writeWorkloadStatus(kube));
     const ports = { health, artifacts, events, receiver };
-    const controllers = startControllers(run, options.tier, apiServer.kubeconfig, ports);
+    const controllers = startControllers(run, options.tier, apiServer.kubeconfig, ports, options.featureGates);
     await Promise.all([controllers.ready(), registry?.ready()]);
     mark('ready');
     const notification = controllersOf(options.tier).includes('notification-controller');
@@ -122,6 +128,8 @@ async function startOnce(options: StackOptions): Promise<LabStack> {
       pids: run.pids,
       addToken: reviews.add,
       removeToken: reviews.remove,
+      restart: controllers.restart,
+      freeze: (controller, frozen) => void process.kill(run.pids[controller] ?? 0, frozen ? 'SIGSTOP' : 'SIGCONT'),
       memory: run.children.memory,
       stop,
     };

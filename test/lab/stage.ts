@@ -13,7 +13,7 @@ export function setStage(options: StackOptions, namespaces: readonly string[] = 
   let standing: { readonly stack: LabStack; readonly scene: Scene } | undefined;
   beforeAll(async () => {
     const isSimulated = process.env['SLUICE_LAB_WORLD'] === 'simulated';
-    const stack = isSimulated ? await startSimulatedStack() : await startStack(options);
+    const stack = isSimulated ? await startSimulatedStack(options) : await startStack(options);
     const scene = connectScene(stack);
     standing = { stack, scene };
     for (const namespace of namespaces) await scene.namespace(namespace);

@@ -20,9 +20,9 @@ export interface Watched {
 
 /**
  * sluice's own watch on a stack, with the rights of the example's Role and nothing more: the token stands for a CI job,
- * as GitLab's agent impersonates one.
+ * as GitLab's agent impersonates one. `role`: other roles as YAML; `url`: another address of the API server.
  */
-export async function connectWatcher(stack: LabStack, options: { readonly role?: string } = {}) {
+export async function connectWatcher(stack: LabStack, options: { readonly role?: string; readonly url?: string } = {}) {
   const clock = systemClock();
   const token = randomBytes(16).toString('hex');
   const groups = ['gitlab:ci_job', 'gitlab:project:42', 'gitlab:project_env:42:staging'];
@@ -33,7 +33,7 @@ export async function connectWatcher(stack: LabStack, options: { readonly role?:
     apiVersion: 'v1',
     kind: 'Config',
     'current-context': 'platform/agents:lab',
-    clusters: [{ name: 'lab', cluster: { server: stack.url, ...authority } }],
+    clusters: [{ name: 'lab', cluster: { server: options.url ?? stack.url, ...authority } }],
     users: [{ name: 'job', user: { token } }],
     contexts: [{ name: 'platform/agents:lab', context: { cluster: 'lab', user: 'job' } }],
   });

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { hasApplied } from '../flux-object.ts';
 import { sampleApp } from '../sample-app.ts';
 import { setStage } from '../stage.ts';
+import { connectVersions } from '../versions.ts';
 import { connectWatcher } from '../watcher.ts';
 import type { Watcher } from '../watcher.ts';
 
@@ -52,33 +52,10 @@ describe('sluice’s verdict on the real Flux, with the rights of its Role', () 
     'late',
   ]);
   let watcher: Watcher;
-  let count = 0;
+  const { push, follow, stand } = connectVersions(stage, () => watcher);
   beforeAll(async () => {
     watcher = await connectWatcher(stage().stack);
   });
-
-  /** Pushes under a revision of its own. */
-  async function push(name: string, files: Readonly<Record<string, string>>) {
-    const commit = String(++count).padStart(40, '0');
-    const { digest } = await stage().scene.push(`team/${name}`, files, {
-      annotations: { 'org.opencontainers.image.revision': `main@sha1:${commit}` },
-    });
-    return { repository: `team/${name}`, wanted: digest, commit };
-  }
-
-  async function follow(name: string, spec: object = {}) {
-    const { scene } = stage();
-    await scene.put('OCIRepository', name, scene.ociSpec(`team/${name}`));
-    await scene.put('Kustomization', name, scene.kustomizationSpec(name, spec));
-  }
-
-  /** Stands healthy at a first version. */
-  async function stand(name: string, files: Readonly<Record<string, string>>, spec: object = {}) {
-    const first = await push(name, files);
-    await follow(name, spec);
-    await stage().scene.waitFor('Kustomization', name, hasApplied(first.wanted));
-    return first;
-  }
 
   test('synced: a first deployment, although its first look fails', async () => {
     const pushed = await push('first', app());
