@@ -4,31 +4,35 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import { checkout } from './ci-checkout.ts';
+import { compile } from './ci-includes.ts';
+import { pipelineInputs } from './ci-inputs.ts';
+import type { Inputs } from './ci-inputs.ts';
+import { ConfigError, writeConfig } from './ci-yaml.ts';
+import type { Config } from './ci-yaml.ts';
+import { field, specOf } from './ci-jobs.ts';
+import type { Listed } from './ci-jobs.ts';
 import { fileAt } from './repositories.ts';
-import type { JobSpec, Project, State } from './state.ts';
+import type { JobSpec } from './ci-jobs.ts';
+import type { Project, State, User } from './state.ts';
 import type { Values } from './ci-variables.ts';
 
-/** What `.gitlab-ci.yml` says for one pipeline, as gitlab-ci-local (an independent implementation) reads it. */
+/**
+ * What `.gitlab-ci.yml` says for one pipeline: includes and inputs are put in here, the rest is as gitlab-ci-local (an
+ * independent implementation) reads it.
+ */
 export type Evaluation =
-  | { readonly outcome: 'jobs'; readonly stages: readonly string[]; readonly jobs: readonly JobSpec[] }
+  | {
+      readonly outcome: 'jobs';
+      readonly stages: readonly string[];
+      readonly jobs: readonly JobSpec[];
+      /** The file with all includes, as YAML. */
+      readonly merged: string;
+    }
   /** No file, or rules that let nothing through: no pipeline. */
   | { readonly outcome: 'nothing'; readonly reason: string }
   | { readonly outcome: 'error'; readonly message: string };
 
 const program = fileURLToPath(import.meta.resolve('gitlab-ci-local'));
-const reserved = new Set([
-  'include',
-  'stages',
-  'variables',
-  'default',
-  'workflow',
-  'image',
-  'services',
-  'cache',
-  'before_script',
-  'after_script',
-  'spec',
-]);
 const ansi = new RegExp(`${String.fromCodePoint(27)}\\[[0-9;]*m`, 'g');
 const probe = 'sandbox-workflow-probe';
 
@@ -88,39 +92,56 @@ export interface Question {
   readonly changesBase: string | null;
   readonly mergeRequest: boolean;
   readonly values: Values;
+  /** For whom includes are read. */
+  readonly user: User;
+  /** Names of masked variables. */
+  readonly masked?: ReadonlySet<string>;
+  /** Of the pipeline. */
+  readonly inputs?: Inputs;
   /** Another text than the file at the commit (CI lint). */
   readonly content?: string;
+  /** What has been put together already (child pipelines). */
+  readonly config?: Config;
 }
 
 const validated = new Set<string>();
 
 /** Evaluates the file of a commit. */
 export async function evaluate(state: State, question: Question): Promise<Evaluation> {
-  const { project, sha, content } = question;
-  const text = content ?? (await fileAt(state, project, sha, '.gitlab-ci.yml'))?.toString('utf8');
-  if (text === undefined) return { outcome: 'nothing', reason: 'Missing CI config file' };
+  let text: string;
+  try {
+    const config = question.config ?? (await configOf(state, question));
+    if (config === null) return { outcome: 'nothing', reason: 'Missing CI config file' };
+    text = writeConfig(config);
+  } catch (error) {
+    if (error instanceof ConfigError) return { outcome: 'error', message: error.message };
+    throw error;
+  }
   const folder = join(state.folder, 'evaluations', String(state.next('evaluation')));
   try {
     await checkout(state, folder, question);
-    if (content !== undefined) await writeFile(join(folder, 'project', '.gitlab-ci.yml'), content);
+    await writeFile(join(folder, 'project', '.gitlab-ci.yml'), text);
     await writeVariables(join(folder, 'variables.json'), question.values);
-    const withProbe = /^workflow\s*:/m.test(text) && /^\s+rules\s*:/m.test(text);
+    const withProbe = /^ "workflow":/m.test(text) && /^ {2}"rules":/m.test(text);
     const first = await list(state, folder, question, { probe: withProbe, validate: !validated.has(text) });
     if ('error' in first) return { outcome: 'error', message: first.error };
     validated.add(text);
-    return await choose(state, folder, question, first, withProbe);
+    return await choose(state, folder, question, first, withProbe, text);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
-interface Listed {
-  readonly name: string;
-  readonly stage: string;
-  readonly when: string;
-  readonly allow_failure: JobSpec['allowFailure'];
-  readonly needs?: readonly { readonly job: string; readonly artifacts?: boolean; readonly optional?: boolean }[];
+/** The file of the commit with all that it includes; null where there is none. */
+async function configOf(state: State, question: Question): Promise<Config | null> {
+  const { project, sha, user, values, masked = new Set(), inputs = {} } = question;
+  const location = '.gitlab-ci.yml';
+  const text = question.content ?? (await fileAt(state, project, sha, location))?.toString('utf8');
+  if (text === undefined) return null;
+  const given = pipelineInputs(inputs, state.profile);
+  return compile(state, { project, sha, user, values, masked }, { location, text, inputs: given });
 }
+
 interface Listing {
   readonly jobs: readonly Listed[];
   readonly expanded: Readonly<Record<string, unknown>>;
@@ -132,6 +153,7 @@ async function choose(
   question: Question,
   listing: Listing,
   probed: boolean,
+  merged: string,
 ): Promise<Evaluation> {
   const { expanded } = listing;
   const workflow = field(expanded['workflow'], 'rules');
@@ -161,54 +183,7 @@ async function choose(
   );
   if (missing[0]) return { outcome: 'error', message: missing[0] };
   const stages = expanded['stages'];
-  return { outcome: 'jobs', stages: Array.isArray(stages) ? stages.map(String) : [], jobs };
-}
-
-function field(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[name] : undefined;
-}
-
-function specOf(job: Listed, expanded: Readonly<Record<string, unknown>>): JobSpec {
-  const names = Object.keys(expanded).filter((name) => !reserved.has(name) && !name.startsWith('.'));
-  const baseName = names.includes(job.name)
-    ? job.name
-    : (names.find((name) => job.name.startsWith(`${name}: [`)) ?? job.name);
-  const data = expanded[baseName] as Record<string, unknown>;
-  const matrix = combinations(field(data['parallel'], 'matrix')).find(
-    (values) => job.name === `${baseName}: [${Object.values(values).join(',')}]`,
-  );
-  return {
-    name: matrix ? `${baseName}: [${Object.values(matrix).join(', ')}]` : job.name,
-    baseName,
-    stage: job.stage,
-    when: job.when,
-    // A manual job without rules is optional unless it says otherwise.
-    allowFailure:
-      job.when === 'manual' && !data['rules'] ? ((data['allow_failure'] ?? true) as boolean) : job.allow_failure,
-    needs:
-      job.needs?.map((need) => ({
-        job: need.job,
-        artifacts: need.artifacts ?? true,
-        optional: need.optional ?? false,
-      })) ?? null,
-    matrix: matrix ?? {},
-    globals: (expanded['variables'] ?? {}) as Record<string, unknown>,
-    data,
-  };
-}
-
-/** All combinations of a `parallel:matrix`. */
-function combinations(matrix: unknown): readonly Readonly<Record<string, string>>[] {
-  if (!Array.isArray(matrix)) return [];
-  return matrix.flatMap((entry: Record<string, unknown>) =>
-    Object.entries(entry).reduce<Record<string, string>[]>(
-      (sets, [key, value]) =>
-        sets.flatMap((set) =>
-          (Array.isArray(value) ? value : [value]).map((item) => ({ ...set, [key]: String(item) })),
-        ),
-      [{}],
-    ),
-  );
+  return { outcome: 'jobs', stages: Array.isArray(stages) ? stages.map(String) : [], jobs, merged };
 }
 
 interface ListOptions {
@@ -216,21 +191,7 @@ interface ListOptions {
   readonly validate: boolean;
 }
 
-/** gitlab-ci-local copies one component for two includes at the same time and then stumbles over the first copy. */
 async function list(
-  state: State,
-  folder: string,
-  question: Question,
-  options: ListOptions,
-  tries = 5,
-): Promise<Listing | { readonly error: string }> {
-  const found = await listOnce(state, folder, question, options);
-  if (!('error' in found) || tries === 0 || !/cp: cannot create .*: File exists/.test(found.error)) return found;
-  await rm(join(folder, 'state'), { recursive: true, force: true });
-  return list(state, folder, question, options, tries - 1);
-}
-
-async function listOnce(
   state: State,
   folder: string,
   question: Question,

@@ -222,8 +222,10 @@ export interface GitLabServer {
     readonly name: string;
     readonly cluster: { readonly url: string; readonly token?: string; readonly ca?: string };
   }): { readonly id: number; readonly context: string };
-  /** Commits a folder that holds templates/ to the project (made when missing, public) and tags it with the version. */
+  /** Commits a folder that holds templates/ to the project (made when missing, public), tags it and publishes it in the CI/CD catalog. */
   publishComponent(project: string, folder: string, version: string): Promise<string>;
+  /** Releases a tag of a component project in the CI/CD catalog. */
+  publishVersion(project: string, tag: string): Promise<void>;
   useRegistry(place: RegistryPlace): void;
   /** For the registry: where to send clients, and how to check what they bring. */
   readonly registryAuth: {

@@ -3,10 +3,14 @@ import { mayUpdatePipeline } from './access.ts';
 import { basicPipelineEntity, pipelineEntity } from './entities.ts';
 import type { VariableFields } from './handle.ts';
 import { evaluate } from './ci-config.ts';
+import type { Inputs } from './ci-inputs.ts';
+import { isMap } from './ci-yaml.ts';
 import { newPipeline } from './pipelines.ts';
 import { pipelineVariables } from './ci-variables.ts';
 import { readRef, resolveCommit } from './repositories.ts';
 import {
+  ApiError,
+  badParameter,
   badRequest,
   choice,
   enter,
@@ -108,7 +112,9 @@ export function pipelineRoutes(app: Hono, api: Api): void {
             "'. Please select a different branch or contact your administrator for assistance.",
         ],
       });
-    return c.json(pipelineEntity(state, await make(project, user, ref, 'api', variableList(values['variables']))), 201);
+    const inputs = inputsOf(values);
+    const variables = variableList(values['variables']);
+    return c.json(pipelineEntity(state, await make({ project, user, ref, source: 'api', variables, inputs })), 201);
   });
 
   const trigger = async (
@@ -122,11 +128,17 @@ export function pipelineRoutes(app: Hono, api: Api): void {
       key,
       value: String(value),
     }));
-    const nested = Object.entries(values).flatMap(([key, value]) => {
-      const name = /^variables\[(\w+)\]$/.exec(key)?.[1];
-      return name ? [{ key: name, value: String(value) }] : [];
+    return make({
+      project,
+      user: entry.user,
+      ref: ref ?? required(values, 'ref'),
+      source: 'trigger',
+      variables: [
+        ...variables,
+        ...Object.entries(nestedOf(values, 'variables')).map(([key, value]) => ({ key, value: String(value) })),
+      ],
+      inputs: inputsOf(values),
     });
-    return make(project, entry.user, ref ?? required(values, 'ref'), 'trigger', [...variables, ...nested]);
   };
   app.post('/projects/:id/trigger/pipeline', async (c) => {
     const made = await trigger(findProject(state, c.req.param('id')), undefined, await parameters(c));
@@ -137,21 +149,24 @@ export function pipelineRoutes(app: Hono, api: Api): void {
     return c.json(pipelineEntity(state, made), 201);
   });
 
-  async function make(
-    project: Project,
-    user: User,
-    ref: string,
-    source: string,
-    variables: readonly VariableFields[],
-  ): Promise<Pipeline> {
+  async function make(request: {
+    readonly project: Project;
+    readonly user: User;
+    readonly ref: string;
+    readonly source: 'api' | 'trigger';
+    readonly variables: readonly VariableFields[];
+    readonly inputs: Inputs;
+  }): Promise<Pipeline> {
+    const { project, ref, source } = request;
     const tag =
       (await readRef(state, project, `refs/tags/${ref}`)) !== null &&
       (await readRef(state, project, `refs/heads/${ref}`)) === null;
     const sha = await resolveCommit(state, project, ref);
     if (!sha) throw badRequest({ base: ['Reference not found'] });
-    const made = await engine.create({ project, sha, ref, tag, source, user, variables });
+    const made = await engine.create({ ...request, sha, tag, unsaved: source === 'api' });
     if (!made.pipeline) throw badRequest({ base: [made.reason] });
-    if (made.pipeline.yamlErrors) throw badRequest({ base: [made.pipeline.yamlErrors] });
+    // A triggered pipeline that cannot be read stays, and is refused (app/services/ci/pipeline_trigger_service.rb).
+    if (made.pipeline.yamlErrors) throw new ApiError(422, { message: { base: [made.pipeline.yamlErrors] } });
     return made.pipeline;
   }
 
@@ -165,6 +180,7 @@ export function pipelineRoutes(app: Hono, api: Api): void {
       changesBase: null,
       mergeRequest: false,
       values: await pipelineVariables(state, draft),
+      user,
       ...(content === undefined ? {} : { content }),
     });
     const errors =
@@ -173,7 +189,13 @@ export function pipelineRoutes(app: Hono, api: Api): void {
         : result.outcome === 'nothing' && /Missing/.test(result.reason)
           ? ['Please provide content of .gitlab-ci.yml']
           : [];
-    return { valid: errors.length === 0, errors, warnings: [], merged_yaml: content ?? '', includes: [] };
+    return {
+      valid: errors.length === 0,
+      errors,
+      warnings: [],
+      merged_yaml: result.outcome === 'jobs' ? result.merged : '',
+      includes: [],
+    };
   };
   app.post('/projects/:id/ci/lint', async (c) => {
     const { project, user } = enter(api, c, { level: 30, write: true });
@@ -226,6 +248,23 @@ export function pipelineRoutes(app: Hono, api: Api): void {
       })),
     );
   });
+}
+
+/** `inputs` of JSON, and `inputs[name]` of forms. */
+function inputsOf(values: Readonly<Record<string, unknown>>): Inputs {
+  const whole = values['inputs'] ?? {};
+  if (!isMap(whole)) throw badParameter('inputs is invalid');
+  return { ...whole, ...nestedOf(values, 'inputs') };
+}
+
+/** Form fields `name[key]`. */
+function nestedOf(values: Readonly<Record<string, unknown>>, name: string): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(
+    Object.entries(values).flatMap(([field, value]) => {
+      const [, owner, key] = /^(\w+)\[([^\]]+)\]$/.exec(field) ?? [];
+      return owner === name && key !== undefined ? [[key, value]] : [];
+    }),
+  );
 }
 
 function variableList(value: unknown): readonly VariableFields[] {

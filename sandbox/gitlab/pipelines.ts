@@ -1,5 +1,6 @@
 import { jobToken } from './tokens.ts';
 import { evaluate } from './ci-config.ts';
+import type { Inputs } from './ci-inputs.ts';
 import { expand, pipelineVariables, settingsVariables } from './ci-variables.ts';
 import type { Values } from './ci-variables.ts';
 import { composite } from './composite.ts';
@@ -7,7 +8,8 @@ import { ensureEnvironment, openDeployment } from './environments.ts';
 import { protection } from './access.ts';
 import { fileAt, git, zeros } from './repositories.ts';
 import type { VariableFields } from './handle.ts';
-import type { JobPart, JobSpec, MergeRequest, Pipeline, Project, Row, State, User } from './state.ts';
+import type { JobSpec } from './ci-jobs.ts';
+import type { JobPart, MergeRequest, Pipeline, Project, Row, State, User } from './state.ts';
 
 /** What a pipeline is made for. */
 export interface PipelineRequest {
@@ -23,6 +25,9 @@ export interface PipelineRequest {
   readonly variables?: readonly VariableFields[];
   /** What `rules:changes` compares with; null: everything counts as changed. */
   readonly changesBase?: string | null;
+  readonly inputs?: Inputs;
+  /** A configuration that is refused leaves no pipeline behind (requests of the API). */
+  readonly unsaved?: boolean;
 }
 
 /** A pipeline without rows. */
@@ -105,11 +110,13 @@ export async function createPipeline(state: State, request: PipelineRequest): Pr
   const predefined = await pipelineVariables(state, pipeline);
   const { protectedRef } = pipeline;
   const settings: Values = {};
+  const masked = new Set<string>();
   for (const variable of [
     ...settingsVariables(state, request.project, { protectedRef, environment: null }),
     ...pipeline.variables,
   ]) {
     if (!variable.file) settings[variable.key] = variable.value;
+    if (variable.masked) masked.add(variable.key);
   }
   const evaluation = await evaluate(state, {
     project: request.project,
@@ -117,9 +124,13 @@ export async function createPipeline(state: State, request: PipelineRequest): Pr
     changesBase: request.changesBase ?? null,
     mergeRequest: pipeline.mergeRequest !== null,
     values: { ...predefined, ...settings },
+    masked,
+    user: request.user,
+    ...(request.inputs ? { inputs: request.inputs } : {}),
   });
   if (evaluation.outcome === 'nothing') return { pipeline: null, reason: evaluation.reason };
   if (evaluation.outcome === 'error') {
+    if (request.unsaved) return { pipeline: null, reason: evaluation.message };
     pipeline.yamlErrors = evaluation.message;
     pipeline.status = 'failed';
     pipeline.finishedAt = state.time();

@@ -22,6 +22,7 @@ import {
   createResourceToken,
   ensureGroup,
   projectHandle,
+  publishVersion,
   putVariable,
   readFolder,
 } from './setup.ts';
@@ -134,8 +135,11 @@ export async function startGitLab(options: GitLabOptions): Promise<GitLabServer>
     },
     async publishComponent(path, folder, version) {
       if (!state.projects.has(path.toLowerCase())) createProject(path, { visibility: 'public' });
-      return seed(path, folder, `Release ${version}`, { pipeline: false, tag: version });
+      const sha = await seed(path, folder, `Release ${version}`, { pipeline: false, tag: version });
+      await publishVersion(state, getProject(state, path), version, owner);
+      return sha;
     },
+    publishVersion: (path, tag) => publishVersion(state, getProject(state, path), tag, owner),
     useRegistry(place) {
       state.registry = place;
     },

@@ -4,7 +4,7 @@ import { addBot, addToken, addUser, dateIn, newSecret } from './tokens.ts';
 import { afterPush } from './pushes.ts';
 import type { Engine } from './engine.ts';
 import type { AccessLevel, GitLabServer, ProjectHandle, VariableFields } from './handle.ts';
-import { initRepository, moveRef, readRef, writeCommit, zeros } from './repositories.ts';
+import { initRepository, moveRef, readRef, resolveCommit, writeCommit, zeros } from './repositories.ts';
 import type { Changes } from './repositories.ts';
 import { getProject } from './lookup.ts';
 import type { Group, Project, State, User } from './state.ts';
@@ -53,6 +53,8 @@ export function addProject(
     resourceModes: new Map(),
     freezePeriods: [],
     deployKeys: [],
+    releases: [],
+    catalog: false,
     description: fields.description ?? '',
     visibility: fields.visibility ?? 'private',
     defaultBranch,
@@ -177,6 +179,14 @@ export function createDeployToken(
     revoked: false,
   });
   return { id, token: value, username };
+}
+
+/** Releases a tag, in a project that is in the CI/CD catalog from now on. */
+export async function publishVersion(state: State, project: Project, tag: string, author: User): Promise<void> {
+  const sha = await resolveCommit(state, project, `refs/tags/${tag}`);
+  if (sha === null) throw new Error(`${project.path} has no tag ${tag}`);
+  project.catalog = true;
+  project.releases.push({ tag, sha, name: tag, description: '', createdAt: state.time(), author });
 }
 
 /** Sets a variable; same key and scope are replaced. */

@@ -1,5 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import type { Clock } from '../../src/systems/clock.ts';
+import type { JobSpec } from './ci-jobs.ts';
 import type { AccessLevel, Faults, GitLabEvent, Profile, RegistryPlace, VariableFields } from './handle.ts';
 
 /** What the simulated GitLab remembers. Mutable: this is its database. Times are ISO 8601. */
@@ -215,19 +216,14 @@ export interface Signer {
   sign(claims: Readonly<Record<string, unknown>>): string;
 }
 
-/** A job of `.gitlab-ci.yml` after includes, rules and matrices. */
-export interface JobSpec {
+/** A release of a project; of a catalog project also a published version of its components. */
+export interface Release {
+  readonly tag: string;
+  readonly sha: string;
   readonly name: string;
-  /** Its key in the file; others with the same one come from a matrix. */
-  readonly baseName: string;
-  readonly stage: string;
-  readonly when: string;
-  readonly allowFailure: boolean | { readonly exit_codes: number | readonly number[] };
-  readonly needs: readonly { readonly job: string; readonly artifacts: boolean; readonly optional: boolean }[] | null;
-  readonly matrix: Readonly<Record<string, string>>;
-  readonly globals: Readonly<Record<string, unknown>>;
-  /** The job's own keys, expanded. */
-  readonly data: Readonly<Record<string, unknown>>;
+  readonly description: string;
+  readonly createdAt: string;
+  readonly author: User;
 }
 
 export interface Project {
@@ -248,6 +244,9 @@ export interface Project {
   readonly resourceModes: Map<string, string>;
   readonly freezePeriods: { id: number; freeze_start: string; freeze_end: string; cron_timezone: string }[];
   readonly deployKeys: { id: number; title: string; key: string; can_push: boolean; created_at: string }[];
+  readonly releases: Release[];
+  /** Are its components in the CI/CD catalog? */
+  catalog: boolean;
   description: string;
   visibility: 'private' | 'internal' | 'public';
   defaultBranch: string;
