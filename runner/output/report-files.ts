@@ -28,10 +28,19 @@ export async function writeReports(files: Files, folder: string, input: ReportIn
   for (const [name, text] of Object.entries(texts)) await files.write(`${folder}/${name}`, input.redact(text));
 }
 
-/** GitLab's dotenv report: KEY=value, one line each, no quotes; line breaks become spaces. */
+/** GitLab fails the job of a larger report: https://docs.gitlab.com/administration/instance_limits/#limit-dotenv-variables */
+const mostVariables = 20;
+const mostBytes = 5_000;
+
+/** GitLab's dotenv report: KEY=value, one line each, no quotes; line breaks become spaces; what is too much is left out. */
 function dotenv(values: Readonly<Record<string, string>>): string {
-  return Object.entries(values)
-    .map(([key, value]) => `${key.replaceAll(/[^A-Za-z0-9_]/g, '_')}=${value.replaceAll(/\s*[\r\n]+\s*/g, ' ')}\n`)
+  const lines = Object.entries(values).map(
+    ([key, value]) => `${key.replaceAll(/[^A-Za-z0-9_]/g, '_')}=${value.replaceAll(/\s*[\r\n]+\s*/g, ' ')}\n`,
+  );
+  let bytes = 0;
+  return lines
+    .slice(0, mostVariables)
+    .filter((line) => (bytes += Buffer.byteLength(line)) <= mostBytes)
     .join('');
 }
 

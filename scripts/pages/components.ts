@@ -5,6 +5,7 @@ interface Input {
   readonly default?: unknown;
   readonly description?: string;
   readonly options?: readonly unknown[];
+  readonly regex?: string;
 }
 
 const opening = `# Components
@@ -14,26 +15,16 @@ Inputs reach the CLI through environment variables, never through shell text. Ex
 `;
 
 const closing = `
-## What is set on the job itself
+## Notes
 
-Empty lists are no valid \`tags\`, and an empty \`needs\` would start a job before the stages above it, so these keywords are not inputs. A job with the same name in your own file adds to the included one:
-
-\`\`\`yaml
-sluice publish staging:
-  needs: [scan image, scan manifests] # only these come before the tag moves
-  tags: [private]                     # or \`default: tags\` for all jobs
-  environment:
-    kubernetes:                       # the environment's cluster dashboard
-      agent: shop/agents:staging-eu
-      dashboard:                      # before GitLab 18.4: both keys directly below \`kubernetes\`
-        namespace: podinfo
-        flux_resource_path: kustomize.toolkit.fluxcd.io/v1/namespaces/flux-system/kustomizations/podinfo
-\`\`\`
-
-- Publish on a tag alone: \`rules: [{ if: $CI_COMMIT_TAG }]\`. The agent must then be shared without \`protected_branches_only\`.
+- Lists may be empty, except \`rules\`: no \`tags\` leaves \`default: tags\` in force, no \`needs\` waits for the earlier stages (an empty \`needs\` on a job itself would start it at once). Their texts must hold no \`'\`.
+- Scans before the tag moves: \`needs: [scan image, scan manifests]\`. \`sync\` follows \`publish\` all the same.
 - Two includes of one component need names of their own (\`job_name\`, \`job_prefix\`): of two jobs with one name the last wins.
-- Include by version (\`@0.1.0\`), branch or commit. \`runner_image\` names the image of the released version; on a mirror, give your own.
-- publish and sync write no dotenv report, since GitLab limits the number of variables in one; their \`result.json\` is in the artifacts.
+- What has no input is set on the job by its name in your own file: GitLab merges both.
+- With \`publish: on-tag\` the agent must be shared without \`protected_branches_only\`.
+- \`dashboard_namespace\` and \`flux_resource_path\` are written with the keys that the server knows: below \`dashboard\` from GitLab 18.4.
+- Include by version (\`@0.1.0\`), branch or commit: \`runner_image\` names the released version in each. On a mirror, give your own.
+- Dotenv reports hold at most 20 variables and 5 KB, since GitLab fails a job that writes more; all is in \`result.json\`, which is among the artifacts.
 - Pipelines of merge requests from forks have no protected variables: the default \`rules\` leave them out.
 `;
 
@@ -43,7 +34,7 @@ export function componentsPage(templates: ReadonlyMap<string, string>): string {
     const [header] = parseAllDocuments(text);
     const { spec } = header!.toJS() as { spec: { inputs: Readonly<Record<string, Input>> } };
     const rows = Object.entries(spec.inputs).map(
-      ([input, { type = 'string', default: fallback, description = '', options }]) => {
+      ([input, { type = 'string', default: fallback, description = '', options, regex }]) => {
         const shown =
           fallback === undefined
             ? '**required**'
@@ -56,7 +47,9 @@ export function componentsPage(templates: ReadonlyMap<string, string>): string {
                 .filter((option) => option !== '')
                 .map(String)
                 .join(', ')}`
-            : ''
+            : regex
+              ? `: \`${regex.replaceAll('|', String.raw`\|`)}\``
+              : ''
         } | ${shown} | ${description.replaceAll('|', '\\|')} |`;
       },
     );

@@ -3,13 +3,15 @@ import { commands } from '../../runner/cli.ts';
 import type { Flag } from '../../runner/command.ts';
 import { globalFlags, variableOf } from '../../runner/settings/flags.ts';
 import { resolveValues } from '../../runner/settings/values.ts';
-import { inputsIn, jobsOf, readTemplates, type Job } from './template.ts';
+import { inputsIn, jobsOf, partsOf, readTemplates, type Job } from './template.ts';
 
 const templates = await readTemplates();
+const parts = await readTemplates('parts');
 const single = templates.filter((template) => template.name !== 'deliver');
 
 /** Keywords of a job that may hold an input (docs.gitlab.com/ci/yaml): none of them is shell text. */
 const keywords = new Set([
+  'extends',
   'stage',
   'image',
   'rules',
@@ -26,6 +28,14 @@ const forKeywords = new Set([
   'stage',
   'rules',
   'when',
+  'needs',
+  'tags',
+  'publish',
+  'environment_name',
+  'resource_group',
+  'dashboard_agent',
+  'dashboard_namespace',
+  'flux_resource_path',
   'runner_image',
   'job_name',
   'job_prefix',
@@ -51,16 +61,25 @@ describe.each(templates)('$name: header', ({ spec, inputs, text }) => {
     expect(Object.keys(spec)).toEqual(['inputs']);
   });
 
-  test.each(Object.entries(inputs))('%s has a type, a description, and options that fit', (_name, input) => {
-    expect(['string', 'number', 'boolean', 'array']).toContain(input.type);
-    expect(input.description).toMatch(/^[A-Z`].{8,}\.$/s);
-    const { default: fallback, options } = input;
-    if (fallback !== undefined) expect(Array.isArray(fallback) ? 'array' : typeof fallback).toBe(input.type);
-    if (options === undefined) return;
-    expect(input.type).toMatch(/string|number/);
-    expect(options.length).toBeLessThanOrEqual(50);
-    if (fallback !== undefined) expect(options).toContain(fallback);
-  });
+  test.each(Object.entries(inputs))(
+    '%s has a type, a description, and options or a pattern that fit',
+    (_name, input) => {
+      expect(['string', 'number', 'boolean', 'array']).toContain(input.type);
+      expect(input.description).toMatch(/^[A-Z`].{8,}\.$/s);
+      const { default: fallback, options, regex } = input;
+      if (fallback !== undefined) expect(Array.isArray(fallback) ? 'array' : typeof fallback).toBe(input.type);
+      if (regex !== undefined) {
+        expect([input.type, options]).toEqual(['string', undefined]);
+        expect(regex).toMatch(/^\^.*\$$/);
+        if (fallback !== undefined) expect(fallback).toMatch(new RegExp(regex));
+        for (const bad of ['$(id)', '`id`', "it's", '"', 'a b;']) expect(bad).not.toMatch(new RegExp(regex));
+      }
+      if (options === undefined) return;
+      expect(input.type).toMatch(/string|number/);
+      expect(options.length).toBeLessThanOrEqual(50);
+      if (fallback !== undefined) expect(options).toContain(fallback);
+    },
+  );
 
   test('every input is used, every used one is declared, and no interpolation function is called', () => {
     expect(new Set(inputsIn(text))).toEqual(new Set(Object.keys(inputs)));
@@ -74,9 +93,29 @@ describe.each(single.flatMap((template) => jobsOf(template).map(([name, job]) =>
   ({ template, name, job }) => {
     const flags = flagsOf(job);
 
-    test('is the only thing: no global keyword, and its name comes from inputs', () => {
-      expect(Object.keys(template.body)).toEqual([name]);
+    test('is the only thing: no global keyword, and all names come from inputs', () => {
+      const hidden = Object.keys(template.body).filter((key) => key.startsWith('.'));
+      const modes = template.inputs['publish'] ? ['auto', 'manual', 'on-tag'] : [];
+      expect(hidden).toEqual(modes.map((mode) => `.${name} ${mode}`));
+      expect(Object.keys(template.body)).toEqual(['include', ...hidden, name]);
       expect(inputsIn(name).length).toBeGreaterThan(0);
+    });
+
+    test('parts are added to this job, each under a condition on the input that it needs', () => {
+      const included = template.body['include'] as readonly unknown[];
+      expect(partsOf(template)).toEqual(included);
+      for (const { local, rules, inputs: handed } of partsOf(template)) {
+        const part = parts.find((each) => local === `/templates/parts/${each.name}.yml`);
+        expect(Object.keys(handed).toSorted(), local).toEqual(Object.keys(part?.inputs ?? {}).toSorted());
+        expect(handed['job']).toBe(name);
+        expect(rules).toHaveLength(1);
+        expect(rules[0]!.if).toMatch(
+          /^(["'])\$\[\[ inputs\.[a-z_]+ \]\]\1 [!=]= (''|""|'\[\]')( && \$CI_SERVER_VERSION [!=]~ .*)?$/,
+        );
+        // Text in a condition must not end its quotes.
+        const [, quote, input] = /^(["'])\$\[\[ inputs\.([a-z_]+)/.exec(rules[0]!.if)!;
+        if (quote === '"') expect('a"b').not.toMatch(new RegExp(template.inputs[input!]!.regex!));
+      }
     });
 
     test('no input reaches shell text', () => {
@@ -98,8 +137,9 @@ describe.each(single.flatMap((template) => jobsOf(template).map(([name, job]) =>
       for (const input of Object.keys(template.inputs)) {
         const holders = Object.entries(job.variables).filter(([, text]) => inputsIn(text).includes(input));
         if (forKeywords.has(input)) {
+          const { [name]: _job, ...others } = template.body;
           const { variables: _variables, ...rest } = job;
-          const text = JSON.stringify([name, rest]);
+          const text = JSON.stringify([name, rest, others]);
           expect(inputsIn(text).includes(input) || holders.some(([key]) => forRunner.has(key)), input).toBe(true);
           continue;
         }
@@ -134,7 +174,19 @@ describe.each(single.flatMap((template) => jobsOf(template).map(([name, job]) =>
       const folder = job.variables['SLUICE_REPORT_DIR']!;
       expect(artifacts.when).toBe('always');
       expect(artifacts.paths).toEqual([folder]);
-      expect(artifacts.reports).toMatchObject({ junit: `${folder}/junit.xml`, metrics: `${folder}/metrics.txt` });
+      expect(artifacts.reports).toEqual({
+        dotenv: `${folder}/sluice.env`,
+        junit: `${folder}/junit.xml`,
+        metrics: `${folder}/metrics.txt`,
+      });
+    });
+
+    test('artifacts are shown in the merge request under a name that GitLab takes', () => {
+      const artifacts = job['artifacts'] as { expose_as: string; paths: string[] };
+      expect(artifacts.expose_as.replaceAll(/\$\[\[ inputs\.environment \]\]/g, 'staging')).toMatch(
+        /^[A-Za-z0-9 _-]+$/,
+      );
+      for (const path of artifacts.paths) expect(path).not.toMatch(/\*|\$[^[]/);
     });
   },
 );
@@ -145,7 +197,7 @@ describe('jobs of an environment', () => {
   test('publish is the one that starts it, in its resource group, and is not interrupted', () => {
     expect(jobOf('publish')).toMatchObject({
       environment: { action: 'start' },
-      resource_group: 'sluice/$[[ inputs.environment ]]',
+      resource_group: '$[[ inputs.resource_group ]]',
       interruptible: false,
     });
     const starting = single.flatMap((template) =>
@@ -160,8 +212,14 @@ describe('jobs of an environment', () => {
     expect(job).not.toHaveProperty('resource_group');
     expect(job['after_script']).toEqual([expect.stringMatching(/^sluice sync --repair /)]);
     expect(job.variables).toHaveProperty('RUNNER_SCRIPT_TIMEOUT');
-    expect(job['needs']).toEqual([
-      { job: '$[[ inputs.job_prefix ]] publish $[[ inputs.environment ]]', artifacts: true, optional: true },
+    const sync = templates.find((template) => template.name === 'sync')!;
+    const own = partsOf(sync).filter(({ local }) => local.endsWith('/needs.yml'));
+    expect(own.map(({ rules, inputs }) => [rules[0]!.if, inputs['needs']])).toEqual([
+      ["'$[[ inputs.needs ]]' != '[]'", '$[[ inputs.needs ]]'],
+      [
+        "'$[[ inputs.needs ]]' == '[]'",
+        [{ job: '$[[ inputs.job_prefix ]] publish $[[ inputs.environment ]]', artifacts: true, optional: true }],
+      ],
     ]);
   });
 
@@ -171,13 +229,14 @@ describe('jobs of an environment', () => {
     expect(includes.map(({ local }) => local)).toEqual(['/templates/publish.yml', '/templates/sync.yml']);
     for (const { local, inputs: handed } of includes) {
       const target = templates.find((template) => local.endsWith(`/${template.name}.yml`))!;
-      expect(Object.keys(handed).toSorted()).toEqual(Object.keys(target.inputs).toSorted());
+      const handedOn = Object.keys(target.inputs).filter((input) => target.name !== 'sync' || input !== 'needs');
+      expect(Object.keys(handed).toSorted()).toEqual(handedOn.toSorted());
       for (const [input, value] of Object.entries(handed)) {
         if (input === 'published') continue;
         expect(value).toBe(`$[[ inputs.${input} ]]`);
-        const { type, default: fallback, options } = target.inputs[input]!;
+        const { type, default: fallback, options, regex } = target.inputs[input]!;
         const own = deliver.inputs[input]!;
-        expect({ type: own.type, options: own.options }, input).toEqual({ type, options });
+        expect({ type: own.type, options: own.options, regex: own.regex }, input).toEqual({ type, options, regex });
         if (input !== 'environment') expect(own.default, input).toEqual(fallback);
       }
     }
@@ -187,5 +246,16 @@ describe('jobs of an environment', () => {
     const deliver = templates.find((template) => template.name === 'deliver')!;
     const [, sync] = deliver.body['include'] as { inputs: Record<string, string> }[];
     expect(sync!.inputs['published']).toBe(`${jobOf('publish').variables['SLUICE_REPORT_DIR']}/result.json`);
+  });
+});
+
+describe.each(parts)('part $name', ({ spec, inputs, text, body }) => {
+  test('sets one keyword of the job that it is told', () => {
+    expect(Object.keys(spec)).toEqual(['inputs']);
+    expect(Object.keys(body)).toEqual(['$[[ inputs.job ]]']);
+    const job = body['$[[ inputs.job ]]'] as Readonly<Record<string, unknown>>;
+    expect(Object.keys(job)).toHaveLength(1);
+    expect(['needs', 'tags', 'environment']).toContain(Object.keys(job)[0]);
+    expect(new Set(inputsIn(text))).toEqual(new Set(Object.keys(inputs)));
   });
 });

@@ -25,15 +25,31 @@ function minimal(inputs: Readonly<Record<string, Input>>): Given {
   return Object.fromEntries(required.map(([name]) => [name, `${name}-a`]));
 }
 
-function all(inputs: Readonly<Record<string, Input>>): Given {
+/** A value for an input that takes only some texts. */
+const fitting: Readonly<Record<string, string>> = {
+  app: 'web\nshop',
+  environment: 'environment-b',
+  timeout: '1h30m',
+  script_timeout: '20m',
+  dashboard_agent: 'shop/agents:eu',
+  dashboard_namespace: 'web',
+  flux_resource_path: 'kustomize.toolkit.fluxcd.io/v1/namespaces/flux-system/kustomizations/web',
+};
+
+function all(name: string, inputs: Readonly<Record<string, Input>>): Given {
   return Object.fromEntries(
-    Object.entries(inputs).map(([name, { type, options }]) => {
-      if (options) return [name, options.at(-1)];
-      if (type === 'boolean') return [name, true];
-      if (type === 'array') return [name, [{ if: '$CI_PROJECT_PATH', when: 'always' }]];
-      if (name === 'stage') return [name, 'test'];
-      if (['environment', 'job_name', 'job_prefix', 'runner_image'].includes(name)) return [name, `${name}-b`];
-      return [name, name === 'script_timeout' ? '20m' : `${name} ${hostile}`];
+    Object.entries(inputs).map(([input, { type, options, regex }]) => {
+      if (input === 'publish') return [input, 'manual'];
+      if (options) return [input, options.at(-1)];
+      if (type === 'boolean') return [input, true];
+      if (input === 'rules') return [input, [{ if: '$CI_PROJECT_PATH', when: 'always' }]];
+      if (input === 'needs') return [input, [{ job: 'scan "image"', optional: true }]];
+      if (input === 'tags') return [input, ['private', '$(id) `id`']];
+      if (input === 'stage') return [input, 'test'];
+      if (regex) return [input, name === 'update' && input === 'app' ? 'web' : fitting[input]];
+      if (['job_name', 'job_prefix', 'runner_image', 'environment_name', 'resource_group'].includes(input))
+        return [input, `${input}-b`];
+      return [input, `${input} ${hostile}`];
     }),
   );
 }
@@ -46,9 +62,13 @@ describe.each(templates)('$name', ({ name, inputs }) => {
   });
 
   test('with all inputs: valid, and every text arrives in its variable as it was given', async () => {
-    const given = all(inputs);
-    const expanded = await project.preview(including([name, given]));
-    const jobs = Object.values(expanded).filter((job) => Array.isArray(job['script']));
+    const given = all(name, inputs);
+    const expanded = await project.preview(
+      `${including([name, given])}scan "image": { script: ['true'], stage: test }\n`,
+    );
+    const jobs = Object.entries(expanded).flatMap(([job, value]) =>
+      Array.isArray(value['script']) && !job.startsWith('scan') ? [value] : [],
+    );
     expect(jobs.length).toBe(name === 'deliver' ? 2 : 1);
     const texts = jobs.flatMap((job) => Object.values(job.variables));
     for (const [input, value] of Object.entries(given))
@@ -61,10 +81,26 @@ describe.each(templates)('$name', ({ name, inputs }) => {
         ).toBe(true);
       }
     for (const job of jobs) {
-      expect(job['stage']).toBe('test');
+      expect(job).toMatchObject({ stage: 'test', tags: ['private', '$(id) `id`'], image: { name: 'runner_image-b' } });
       expect(job['rules']).toEqual([{ if: '$CI_PROJECT_PATH', when: 'always' }]);
-      expect(JSON.stringify([job.script, job['after_script']])).not.toContain('rm -rf');
+      expect(JSON.stringify([job.script, job['after_script']])).not.toMatch(/rm -rf|id/);
     }
+    const first = jobs.find((job) => JSON.stringify(job['needs'] ?? '').includes('scan'));
+    if (inputs['needs']) expect(first).toMatchObject({ needs: [{ job: 'scan "image"', optional: true }] });
+    if (inputs['resource_group'])
+      expect(first).toMatchObject({
+        resource_group: 'resource_group-b',
+        environment: {
+          name: 'environment_name-b',
+          kubernetes: {
+            agent: fitting['dashboard_agent'],
+            dashboard: {
+              namespace: fitting['dashboard_namespace'],
+              flux_resource_path: fitting['flux_resource_path'],
+            },
+          },
+        },
+      });
   });
 
   test.each(Object.entries(inputs).filter(([, input]) => input.default === undefined))(
@@ -116,8 +152,8 @@ test('the same component twice: another job name keeps both, the same name leave
   expect(clash['sluice update']?.variables['SLUICE_ENVIRONMENT']).toBe('production');
 });
 
-test('`when: manual`: publishing waits for a person, and sync for publishing', async () => {
-  const jobs = await project.list(including(['deliver', { environment: 'staging', when: 'manual' }]));
+test('`publish: manual`: publishing waits for a person, and sync for publishing', async () => {
+  const jobs = await project.list(including(['deliver', { environment: 'staging', publish: 'manual' }]));
   expect(jobs.map(({ name, when }) => [name, when])).toEqual([
     ['sluice publish staging', 'manual'],
     ['sluice sync staging', 'on_success'],
@@ -125,21 +161,64 @@ test('`when: manual`: publishing waits for a person, and sync for publishing', a
   expect(jobs[0]?.allow_failure).not.toBe(true);
 });
 
-test('a project adds to the job by its name: a scan before the tag moves, runner tags, the cluster dashboard', async () => {
+test('`publish: on-tag`: nothing on the branch, both jobs for a Git tag', async () => {
+  const configuration = including(['deliver', { environment: 'staging', publish: 'on-tag' }]);
+  const when = async (...args: string[]) => (await project.list(configuration, args)).map((job) => job.when);
+  expect(await when()).toEqual(['never', 'never']);
+  expect(await when('--variable', 'CI_COMMIT_TAG=1.0.0')).toEqual(['on_success', 'on_success']);
+});
+
+test.each([
+  ['17.11.4', { agent: 'shop/agents:eu', namespace: 'web', flux_resource_path: 'a/b' }],
+  ['18.3.0', { agent: 'shop/agents:eu', namespace: 'web', flux_resource_path: 'a/b' }],
+  ['18.4.0', { agent: 'shop/agents:eu', dashboard: { namespace: 'web', flux_resource_path: 'a/b' } }],
+  ['19.4.1', { agent: 'shop/agents:eu', dashboard: { namespace: 'web', flux_resource_path: 'a/b' } }],
+])('the cluster dashboard, with the keys that GitLab %s knows', async (version, kubernetes) => {
+  const expanded = await project.preview(
+    including([
+      'publish',
+      {
+        environment: 'staging',
+        dashboard_agent: 'shop/agents:eu',
+        dashboard_namespace: 'web',
+        flux_resource_path: 'a/b',
+      },
+    ]),
+    ['--variable', `CI_SERVER_VERSION=${version}`],
+  );
+  expect(expanded['sluice publish staging']).toMatchObject({ environment: { kubernetes } });
+});
+
+test('an empty list is none: neither `tags` nor `needs` is set, so that defaults and stages hold', async () => {
+  const expanded = await project.preview(including(['deliver', { environment: 'staging', tags: [], needs: [] }]));
+  expect(expanded['sluice publish staging']).not.toHaveProperty('tags');
+  expect(expanded['sluice publish staging']).not.toHaveProperty('needs');
+  expect(expanded['sluice sync staging']).not.toHaveProperty('tags');
+  expect(expanded['sluice sync staging']!['needs']).toEqual([
+    { job: 'sluice publish staging', artifacts: true, optional: true },
+  ]);
+});
+
+test('`needs`: jobs of others come before the tag moves, and sync still follows publish', async () => {
+  const configuration = `${including(['deliver', { environment: 'staging', needs: ['scan image', 'scan manifests'] }])}
+scan image: { script: ['true'], stage: test }
+scan manifests: { script: ['true'], stage: test }
+`;
+  const jobs = await project.list(configuration);
+  expect(jobs.flatMap(({ name, needs }) => (needs ? [[name, needs.map((need) => need.job)]] : []))).toEqual([
+    ['sluice publish staging', ['scan image', 'scan manifests']],
+    ['sluice sync staging', ['sluice publish staging']],
+  ]);
+});
+
+test('a project adds what has no input to the job by its name', async () => {
   const configuration = `${including(['deliver', { environment: 'staging' }])}
-scan:
-  script: ['true']
 sluice publish staging:
-  needs: [scan]
-  tags: [private]
-  environment:
-    kubernetes: { agent: 'shop/agents:staging-eu' }
+  variables: { GIT_DEPTH: '50' }
 `;
   const expanded = await project.preview(configuration);
   expect(expanded['sluice publish staging']).toMatchObject({
-    needs: [{ job: 'scan' }],
-    tags: ['private'],
-    environment: { name: 'staging', action: 'start', kubernetes: { agent: 'shop/agents:staging-eu' } },
+    variables: { GIT_DEPTH: '50', SLUICE_ENVIRONMENT: 'staging' },
     script: ['sluice publish'],
   });
 });

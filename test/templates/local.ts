@@ -13,9 +13,9 @@ const program = fileURLToPath(import.meta.resolve('gitlab-ci-local'));
 /** A project whose CI configuration includes our templates, read by gitlab-ci-local (schema validation and all). */
 export interface LocalProject extends AsyncDisposable {
   /** Name, stage, when and needs of each job. */
-  list(configuration: string): Promise<readonly Listed[]>;
+  list(configuration: string, args?: readonly string[]): Promise<readonly Listed[]>;
   /** The configuration with its includes. */
-  preview(configuration: string): Promise<Readonly<Record<string, PreviewedJob>>>;
+  preview(configuration: string, args?: readonly string[]): Promise<Readonly<Record<string, PreviewedJob>>>;
   /** What a user is told of a configuration that cannot be read. */
   refusal(configuration: string): Promise<string>;
 }
@@ -67,12 +67,12 @@ export async function localProject(): Promise<LocalProject> {
     return text;
   }
   return {
-    async list(configuration) {
-      const text = await good(configuration, ['--list-json']);
+    async list(configuration, args = []) {
+      const text = await good(configuration, ['--list-json', ...args]);
       return JSON.parse(text.slice(text.indexOf('['))) as Listed[];
     },
-    async preview(configuration) {
-      await good(configuration, ['--list-json']);
+    async preview(configuration, args = []) {
+      await good(configuration, ['--list-json', ...args]);
       const text = await readFile(join(folder, '.gitlab-ci-local', 'expanded-gitlab-ci.yml'), 'utf8');
       return parse(text, { merge: true }) as Record<string, PreviewedJob>;
     },

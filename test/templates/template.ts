@@ -10,6 +10,7 @@ export interface Input {
   readonly description?: string;
   readonly default?: unknown;
   readonly options?: readonly unknown[];
+  readonly regex?: string;
 }
 
 /** A template: its header's inputs, and the document below, as written. */
@@ -28,12 +29,13 @@ export type Job = Readonly<Record<string, unknown>> & {
   readonly script: readonly string[];
 };
 
-/** All templates by name. */
-export async function readTemplates(): Promise<readonly Template[]> {
-  const files = (await readdir(templatesFolder)).filter((file) => file.endsWith('.yml')).toSorted();
+/** All templates by name; with a folder below, its files. */
+export async function readTemplates(below = ''): Promise<readonly Template[]> {
+  const folder = join(templatesFolder, below);
+  const files = (await readdir(folder)).filter((file) => file.endsWith('.yml')).toSorted();
   return Promise.all(
     files.map(async (file) => {
-      const text = await readFile(join(templatesFolder, file), 'utf8');
+      const text = await readFile(join(folder, file), 'utf8');
       const documents = parseAllDocuments(text);
       if (documents.length !== 2) throw new Error(`${file} should hold a header and one document`);
       const [header, body] = documents.map((document) => document.toJS() as Record<string, unknown>);
@@ -49,9 +51,25 @@ export async function readTemplates(): Promise<readonly Template[]> {
   );
 }
 
-/** The jobs that a template holds itself. */
+/** A file that a template includes where a condition holds. */
+export interface Part {
+  readonly local: string;
+  readonly rules: readonly { readonly if: string }[];
+  readonly inputs: Readonly<Record<string, unknown>>;
+}
+
+/** The parts that a template includes: files below parts/. */
+export function partsOf(template: Template): readonly Part[] {
+  const includes = (template.body['include'] ?? []) as readonly Part[];
+  return includes.filter(({ local }) => local.startsWith('/templates/parts/'));
+}
+
+/** The jobs that a template holds itself, without the hidden ones. */
 export function jobsOf(template: Template): readonly (readonly [string, Job])[] {
-  return Object.entries(template.body).filter(([name]) => name !== 'include') as [string, Job][];
+  return Object.entries(template.body).filter(([name]) => name !== 'include' && !name.startsWith('.')) as [
+    string,
+    Job,
+  ][];
 }
 
 /** Names of the inputs that stand in a text. */
