@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { application, claim, delivery, manifests, settings } from './job-files.ts';
+import { application, claim, delivery, manifests, settings, updateOf } from './job-files.ts';
 import { jobWorld, type JobWorld } from './job.ts';
 import { expectFault, expectReports, type Expected } from './refused.ts';
 
@@ -21,19 +21,7 @@ afterAll(async () => {
 });
 
 const ofApplication = () => ({ CI_PROJECT_PATH: application, CI_COMMIT_SHA: world.origin });
-const update = (image: string, ...more: string[]) => [
-  'update',
-  '--delivery',
-  delivery,
-  '--app',
-  'podinfo',
-  '--environment',
-  'staging',
-  '--image',
-  image,
-  ...more,
-];
-const unverified = () => update(`${world.host}/shop/podinfo:2.0.0`, '--no-verify-image');
+const unverified = () => updateOf(`${world.host}/shop/podinfo:2.0.0`, '--no-verify-image');
 
 /** A new version whose artifact is not there yet. */
 const next = () => world.version(`1.${(version += 1)}.0`);
@@ -146,7 +134,7 @@ describe('a registry that refuses', () => {
     const image = `${world.host}/${application}:9.9.9`;
     const reader = world.gitlab.createDeployToken(application, { name: 'reader', scopes: ['read_registry'] });
     await expectUnchanged(
-      update(image),
+      updateOf(image),
       {
         ...ofApplication(),
         CI_REGISTRY_IMAGE: `${world.host}/${application}`,

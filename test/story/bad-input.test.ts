@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { delivery, settings } from './job-files.ts';
+import { delivery, settings, updateOf } from './job-files.ts';
 import { jobWorld, type JobWorld } from './job.ts';
 import { type Case, expectRefusal } from './refused.ts';
 
@@ -13,19 +13,7 @@ afterAll(async () => {
   await world[Symbol.asyncDispose]();
 });
 
-const update = (image = 'podinfo:2.0.0', more: readonly string[] = []) => [
-  'update',
-  '--delivery',
-  delivery,
-  '--app',
-  'podinfo',
-  '--environment',
-  'staging',
-  '--image',
-  image,
-  '--no-verify-image',
-  ...more,
-];
+const update = (image = 'podinfo:2.0.0') => updateOf(image, '--no-verify-image');
 
 const cases: readonly (readonly [string, Case])[] = [
   // Usage

@@ -2,6 +2,12 @@
 export const delivery = 'shop/delivery';
 export const application = 'shop/podinfo';
 
+/** Command line of an update of podinfo in staging. */
+export function updateOf(image: string, ...more: readonly string[]): readonly string[] {
+  const place = ['--delivery', delivery, '--app', 'podinfo', '--environment', 'staging'];
+  return ['update', ...place, '--image', image, ...more];
+}
+
 /** sluice.yaml of the stories; parts are replaced by what a story needs. */
 export const settings = `version: 1
 environments:

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openFront, type Front } from './front.ts';
-import { application, delivery } from './job-files.ts';
+import { application, delivery, updateOf } from './job-files.ts';
 import { jobWorld, type JobWorld } from './job.ts';
 
 let world: JobWorld;
@@ -32,21 +32,9 @@ test.each([1, 3, 4, 5])(
     const before = await world.log();
     const at = front.nth(moment);
     const image = `${world.host}/${application}:2.0.${moment}`;
-    const running = world.start(
-      [
-        'update',
-        '--delivery',
-        delivery,
-        '--app',
-        'podinfo',
-        '--environment',
-        'staging',
-        '--image',
-        image,
-        '--no-verify-image',
-      ],
-      { env: { ...behind(), CI_PROJECT_PATH: application, CI_COMMIT_SHA: world.origin } },
-    );
+    const running = world.start(updateOf(image, '--no-verify-image'), {
+      env: { ...behind(), CI_PROJECT_PATH: application, CI_COMMIT_SHA: world.origin },
+    });
     await Promise.race([at.then(() => running.kill('SIGTERM')), running.ended]);
     const ran = await running.ended;
     const added = (await world.log()).length - before.length;

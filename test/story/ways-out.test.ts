@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { application, delivery } from './job-files.ts';
+import { application, delivery, updateOf } from './job-files.ts';
 import { jobWorld, type JobWorld } from './job.ts';
 import { expectReports } from './refused.ts';
 
@@ -28,17 +28,7 @@ afterAll(async () => {
 });
 
 const update = () => ({
-  args: [
-    'update',
-    '--delivery',
-    delivery,
-    '--app',
-    'podinfo',
-    '--environment',
-    'staging',
-    '--image',
-    `${world.host}/${application}:2.0.0`,
-  ],
+  args: updateOf(`${world.host}/${application}:2.0.0`),
   env: { CI_PROJECT_PATH: application, CI_COMMIT_SHA: world.origin },
 });
 
