@@ -1,5 +1,4 @@
-import { type ChildProcess, spawn, type SpawnOptions } from 'node:child_process';
-import type { Readable } from 'node:stream';
+import { execa, type Options } from 'execa';
 import { Fault } from '../fault.ts';
 import { ProcessFailure, type Processes, type RunOptions, type RunResult } from './process.ts';
 
@@ -33,9 +32,6 @@ const INSTALL: Readonly<Record<string, string>> = {
 
 /** Longest delay that a timer can have. */
 const LONGEST_MS = 2 ** 31 - 1;
-/** What one stream of a child may bring at most. */
-const MOST_BYTES = 2 ** 29 - 1;
-const EMPTY = new Uint8Array();
 /** After this time a group that was asked to end is killed. */
 const PATIENCE_MS = 3_000;
 
@@ -73,7 +69,8 @@ function signalGroup(group: number, signal: NodeJS.Signals): void {
 }
 
 /**
- * Child processes: no shell, an allowlisted environment, a process group each, and errors that never carry arguments.
+ * Child processes by execa: no shell, an allowlisted environment, and errors that never carry arguments
+ * (execa's own messages do: its `message`, `command` and `shortMessage` are dropped).
  * `env` is the environment to take the allowlist from.
  */
 export function runProcesses(env: Readonly<Record<string, string | undefined>>): Processes {
@@ -87,47 +84,50 @@ export function runProcesses(env: Readonly<Record<string, string | undefined>>):
   function launch(command: string, args: readonly string[], options: RunOptions, buffer: boolean) {
     options.signal?.throwIfAborted();
     const child = started(command, args, {
-      cwd: options.cwd,
+      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
       env: { ...inherited, LC_ALL: 'C', ...options.env },
+      extendEnv: false,
+      ...(options.input === undefined ? (buffer ? { stdin: 'ignore' as const } : {}) : { input: options.input }),
       detached: true,
-      stdio: [options.input === undefined && buffer ? 'ignore' : 'pipe', 'pipe', 'pipe'],
+      buffer: { stdout: buffer, stderr: true },
     });
     const group = child.pid;
     if (group !== undefined) watch(group);
     const stop = () => endGroup(group);
-    const stdout = buffer ? gathered(child.stdout, stop) : () => EMPTY;
-    const stderr = gathered(child.stderr, stop);
     let late = false;
-    const limit = options.timeoutMs ?? LONGEST_MS;
     const timer = setTimeout(
       () => {
         late = true;
         stop();
       },
-      Math.min(limit, LONGEST_MS),
+      Math.min(options.timeoutMs ?? LONGEST_MS, LONGEST_MS),
     );
     timer.unref();
     options.signal?.addEventListener('abort', stop, { once: true });
     const settled = async (): Promise<RunResult> => {
-      const { exitCode, problem } = await endOf(child);
+      const result = await child;
       clearTimeout(timer);
       options.signal?.removeEventListener('abort', stop);
       if (group !== undefined) running.delete(group);
       if (options.signal?.aborted) throw options.signal.reason;
-      const [output, words] = [stdout(), text(stderr())];
-      if (problem === 'ENOENT') {
+      const stderr = Buffer.from(result.stderr ?? []).toString();
+      const stdout: Uint8Array = buffer ? (result.stdout ?? new Uint8Array()) : new Uint8Array();
+      if (result.code === 'ENOENT' && result.exitCode === undefined) {
         throw new Fault('tool_missing', `${command} is not installed (not on the PATH)`, { hint: INSTALL[command] });
       }
-      const failed = (why: string, code = exitCode) => new ProcessFailure(command, code, why, text(output));
-      if (problem !== null) throw failed(`it cannot be started (${problem})`);
-      if (late) throw failed(`no answer within ${options.timeoutMs} ms. ${words}`, null);
-      if (exitCode === null || !(options.accept ?? [0]).includes(exitCode)) throw failed(words);
+      if (result.exitCode === undefined && result.code !== undefined && child.pid === undefined)
+        throw new ProcessFailure(command, null, `it cannot be started (${result.code})`, '');
+      if (late)
+        throw new ProcessFailure(command, null, `no answer within ${options.timeoutMs} ms. ${stderr}`, text(stdout));
+      if (result.exitCode === undefined || !(options.accept ?? [0]).includes(result.exitCode)) {
+        throw new ProcessFailure(command, result.exitCode ?? null, stderr, text(stdout));
+      }
       return {
-        exitCode,
-        stdout: output,
-        stderr: words,
+        exitCode: result.exitCode,
+        stdout,
+        stderr,
         get text() {
-          return text(output);
+          return text(stdout);
         },
       };
     };
@@ -136,11 +136,7 @@ export function runProcesses(env: Readonly<Record<string, string | undefined>>):
 
   return {
     async run(command, args, options = {}) {
-      const { child, settled } = launch(command, args, options, true);
-      // A child that does not read its input is told by its exit code; the broken pipe says nothing more.
-      child.stdin?.on('error', () => undefined);
-      child.stdin?.end(options.input);
-      return settled();
+      return launch(command, args, options, true).settled();
     },
     start(command, args, options = {}) {
       const { child, settled, stop } = launch(command, args, options, false);
@@ -152,39 +148,16 @@ export function runProcesses(env: Readonly<Record<string, string | undefined>>):
   };
 }
 
-/** As `spawn`; what makes it throw (its message holds arguments) is told by its code alone. */
-function started(command: string, args: readonly string[], options: SpawnOptions): ChildProcess {
+const plain = { encoding: 'buffer', stripFinalNewline: false, reject: false, maxBuffer: 1024 ** 3 } as const;
+
+/** As `execa`; what makes it throw (its message holds arguments) is told by its code alone. */
+function started<T extends Options>(command: string, args: readonly string[], options: T) {
   try {
-    return spawn(command, args, options);
+    return execa(command, [...args], { ...options, ...plain });
   } catch (error) {
-    throw new ProcessFailure(command, null, `it cannot be started (${codeOf(error)})`, '');
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'invalid arguments';
+    throw new ProcessFailure(command, null, `it cannot be started (${code})`, '');
   }
-}
-
-/** Exit code (null: ended by a signal) when the child and its pipes are closed, or why it could not be started. */
-function endOf(child: ChildProcess): Promise<{ readonly exitCode: number | null; readonly problem: string | null }> {
-  return new Promise((resolve) => {
-    child.once('error', (error) => {
-      if (child.pid === undefined) resolve({ exitCode: null, problem: codeOf(error) });
-    });
-    child.once('close', (exitCode) => resolve({ exitCode, problem: null }));
-  });
-}
-
-/** Keeps what a stream brings; a child that tells more than a string can hold is ended. */
-function gathered(stream: Readable | null, stop: () => void): () => Uint8Array {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  stream?.on('data', (chunk: Buffer) => {
-    size += chunk.length;
-    if (size > MOST_BYTES) stop();
-    else chunks.push(chunk);
-  });
-  return () => (chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks));
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
 }
 
 function text(bytes: Uint8Array): string {

@@ -53,7 +53,7 @@ test('a child that does not read its input is told by its exit code alone', asyn
 
 test('what cannot be started is a failure without its arguments', async () => {
   const run = processes.run('sh', ['-c', 'secret-argument\0']).catch((error: unknown) => error);
-  expect(String(await run)).toContain('cannot be started (ERR_INVALID_ARG_VALUE)');
+  expect(String(await run)).toContain('cannot be started');
   expect(String(await run)).not.toContain('secret-argument');
   const long = processes.run('sh', ['-c', 'secret-argument', 'x'.repeat(2 ** 22)]).catch((error: unknown) => error);
   expect(String(await long)).toContain('cannot be started (E2BIG)');
