@@ -116,6 +116,12 @@ export async function pipelineVariables(state: State, pipeline: Pipeline): Promi
   }
   if (pipeline.tag) values['CI_COMMIT_TAG'] = pipeline.ref;
   else if (!request) values['CI_COMMIT_BRANCH'] = pipeline.ref;
+  if (pipeline.upstream && state.profile === '19.4') {
+    // Since 18.9.
+    values['CI_UPSTREAM_PIPELINE_ID'] = String(pipeline.upstream.pipeline.id);
+    values['CI_UPSTREAM_PROJECT_ID'] = String(pipeline.upstream.pipeline.project.id);
+    values['CI_UPSTREAM_JOB_ID'] = String(pipeline.upstream.id);
+  }
   if (pipeline.source === 'trigger') values['CI_PIPELINE_TRIGGERED'] = 'true';
   if (request) Object.assign(values, await mergeRequestVariables(state, pipeline, request));
   return values;

@@ -1,11 +1,12 @@
 import { completed, decide } from './composite.ts';
-import { environmentSettings, addJob, announceJob, createPipeline, recalculate } from './pipelines.ts';
+import { addJob, announceJob, createPipeline, recalculate } from './pipelines.ts';
 import type { Made, PipelineRequest } from './pipelines.ts';
-import { pipelineVariables, settingsVariables } from './ci-variables.ts';
 import { isOutdated, moveDeployment } from './environments.ts';
-import { producersOf, requeueSkipped } from './job-order.ts';
-import { runJob } from './run-job.ts';
-import type { JobEnd } from './run-job.ts';
+import { requeueSkipped } from './job-order.ts';
+import { performJob } from './perform-job.ts';
+import { bridgeStatus, createDownstream, isChild } from './downstream.ts';
+import { retriesItself } from './job-retry.ts';
+import { redundantTo } from './redundant.ts';
 import type { Pipeline, Row, State, User } from './state.ts';
 import type { VariableFields } from './handle.ts';
 
@@ -36,8 +37,10 @@ const active: ReadonlySet<string> = new Set(['created', 'pending', 'running', 'w
 
 /** Is there CI work left that will go on by itself? */
 function busy(pipeline: Pipeline): boolean {
-  const jobs = pipeline.rows.filter((row) => row.kind === 'job' && !row.retried);
-  if (jobs.some((row) => active.has(row.status) && row.status !== 'created')) return true;
+  const jobs = pipeline.rows.filter((row) => row.kind !== 'external' && !row.retried);
+  // A trigger job that waits is as busy as its own pipeline.
+  const works = (row: Row) => row.status !== 'created' && (row.kind === 'job' || row.downstream === null);
+  if (jobs.some((row) => active.has(row.status) && works(row))) return true;
   // `created` jobs behind a manual one wait for a person.
   return jobs.some((row) => row.status === 'created') && !jobs.some((row) => row.status === 'manual');
 }
@@ -65,6 +68,12 @@ export function createEngine(state: State): Engine {
       works.delete(work);
       wake();
     }
+  };
+
+  const background = (work: Promise<unknown>) => {
+    track(work).catch((error: unknown) =>
+      state.log(error instanceof Error ? (error.stack ?? error.message) : String(error)),
+    );
   };
 
   const move = (row: Row, status: string, reason: string | null = null) => {
@@ -110,7 +119,31 @@ export function createEngine(state: State): Engine {
     if (isOutdated(row)) {
       move(row, 'failed', 'failed_outdated_deployment_job');
       release(row);
-    } else move(row, 'pending');
+    } else {
+      move(row, 'pending');
+      if (row.kind === 'bridge') background(startBridge(row));
+    }
+  };
+
+  const startBridge = async (row: Row): Promise<void> => {
+    const made = await createDownstream(state, row);
+    if ('failure' in made) {
+      move(row, 'failed', made.failure);
+      release(row);
+    } else {
+      row.downstream = made.pipeline;
+      move(row, 'running');
+      process(made.pipeline);
+      followDownstream(row);
+    }
+    process(row.pipeline);
+  };
+
+  const followDownstream = (row: Row) => {
+    const status = bridgeStatus(row);
+    if (status === null || status === row.status || completed.has(row.status)) return;
+    move(row, status);
+    if (completed.has(status)) release(row);
   };
 
   const startPending = () => {
@@ -134,46 +167,26 @@ export function createEngine(state: State): Engine {
     move(row, 'running');
     part.alive = true;
     recalculate(state, row.pipeline);
-    let end: JobEnd;
-    try {
-      const { pipeline } = row;
-      end = await runJob(state, row, part, {
-        predefined: await pipelineVariables(state, pipeline),
-        dotenv: Object.assign({}, ...producersOf(row).map((producer) => producer.job?.dotenv ?? {})) as Record<
-          string,
-          string
-        >,
-        settings: [
-          ...settingsVariables(state, pipeline.project, {
-            protectedRef: pipeline.protectedRef,
-            environment: part.environment,
-          }),
-          ...pipeline.variables,
-        ],
-        producers: producersOf(row),
-      });
-    } catch (error) {
-      state.log(`job ${row.id}: ${error instanceof Error ? error.stack : String(error)}`);
-      end = { status: 'failed', exitCode: null, failureReason: 'runner_system_failure' };
-    }
-    part.alive = false;
-    part.exitCode = end.exitCode;
-    const allowed = part.spec.allowFailure;
-    if (typeof allowed === 'object' && end.exitCode !== null) {
-      row.allowFailure = [allowed.exit_codes].flat().includes(end.exitCode);
-    }
-    const settings = environmentSettings(part.spec);
-    if (settings?.action === 'stop' && end.status === 'success') {
-      const environment = row.pipeline.project.environments.find((each) => each.name === part.environment);
-      if (environment) environment.state = 'stopped';
-    }
+    const end = await performJob(state, row, part);
     move(row, end.status, end.failureReason);
     release(row);
+    if (!stopped && retriesItself(row, end)) retry(row, row.user);
+  };
+
+  const retry = (row: Row, user: User): Row => {
+    const part = row.job;
+    if (!part) throw new Error('only jobs can be retried');
+    row.retried = true;
+    const copy = addJob(state, row.pipeline, part.spec, row.stageIndex, { like: part, user });
+    requeueSkipped(copy, (each) => (each.status = 'created'));
+    enqueue(copy);
+    process(row.pipeline);
+    return copy;
   };
 
   const process = (pipeline: Pipeline) => {
     if (stopped) return;
-    const latest = pipeline.rows.filter((row) => !row.retried && row.kind === 'job');
+    const latest = pipeline.rows.filter((row) => !row.retried && row.kind !== 'external');
     let changed = true;
     while (changed) {
       changed = false;
@@ -195,11 +208,20 @@ export function createEngine(state: State): Engine {
     const ended = recalculate(state, pipeline) && completed.has(pipeline.status);
     startPending();
     if (ended) for (const listener of endListeners) listener(pipeline);
+    if (pipeline.upstream?.downstream === pipeline && !pipeline.upstream.retried) {
+      const before = pipeline.upstream.status;
+      followDownstream(pipeline.upstream);
+      if (pipeline.upstream.status !== before) process(pipeline.upstream.pipeline);
+    }
     wake();
   };
 
   const cancel = (row: Row) => {
-    if (row.status === 'running') {
+    if (row.kind === 'bridge') {
+      if (row.downstream && isChild(row.downstream)) cancelPipeline(row.downstream);
+      if (!completed.has(row.status)) move(row, 'canceled');
+      release(row);
+    } else if (row.status === 'running') {
       move(row, 'canceling');
       row.job?.cancel?.();
     } else if (!completed.has(row.status)) {
@@ -209,21 +231,20 @@ export function createEngine(state: State): Engine {
   };
 
   const cancelPipeline = (pipeline: Pipeline) => {
-    for (const row of pipeline.rows)
-      if (!row.retried && !completed.has(row.status) && row.status !== 'canceling') cancel(row);
+    for (const row of pipeline.rows) {
+      const open = !completed.has(row.status) || (row.downstream !== null && !completed.has(row.downstream.status));
+      if (!row.retried && open && row.status !== 'canceling') cancel(row);
+    }
     process(pipeline);
   };
 
-  /** "Auto-cancel redundant pipelines": older ones of the ref, unless a job that must not be interrupted has begun. */
-  const cancelRedundant = (pipeline: Pipeline) => {
-    for (const older of pipeline.project.pipelines) {
-      if (older === pipeline || older.ref !== pipeline.ref || older.id > pipeline.id || completed.has(older.status))
-        continue;
-      if (older.source === 'external' || older.sha === pipeline.sha) continue;
-      const fixed = older.rows.some(
-        (row) => row.kind === 'job' && row.startedAt !== null && row.job?.spec.data['interruptible'] !== true,
-      );
-      if (!fixed) cancelPipeline(older);
+  const retryPipeline = (pipeline: Pipeline, user: User) => {
+    for (const row of pipeline.rows.filter((each) => each.kind !== 'external' && !each.retried)) {
+      if (row.status !== 'failed' && row.status !== 'canceled') continue;
+      if (row.downstream && isChild(row.downstream)) {
+        move(row, 'running');
+        retryPipeline(row.downstream, user);
+      } else retry(row, user);
     }
   };
 
@@ -231,7 +252,8 @@ export function createEngine(state: State): Engine {
     async create(request) {
       const made = await track(createPipeline(state, request));
       if (made.pipeline) {
-        if (request.source === 'push' || request.source === 'merge_request_event') cancelRedundant(made.pipeline);
+        if (request.source === 'push' || request.source === 'merge_request_event')
+          for (const older of redundantTo(made.pipeline)) cancelPipeline(older);
         process(made.pipeline);
       }
       return made;
@@ -243,32 +265,15 @@ export function createEngine(state: State): Engine {
       requeueSkipped(row, (each) => (each.status = 'created'));
       process(row.pipeline);
     },
-    retry(row, user) {
-      const part = row.job;
-      if (!part) throw new Error('only jobs can be retried');
-      row.retried = true;
-      const copy = addJob(state, row.pipeline, part.spec, row.stageIndex, { like: part, user });
-      requeueSkipped(copy, (each) => (each.status = 'created'));
-      enqueue(copy);
-      process(row.pipeline);
-      return copy;
-    },
+    retry,
     cancel(row) {
       cancel(row);
       process(row.pipeline);
     },
     cancelPipeline,
-    retryPipeline(pipeline, user) {
-      for (const row of pipeline.rows.filter((each) => each.kind === 'job' && !each.retried)) {
-        if (row.status === 'failed' || row.status === 'canceled') this.retry(row, user);
-      }
-    },
+    retryPipeline,
     track,
-    background(work) {
-      track(work).catch((error: unknown) =>
-        state.log(error instanceof Error ? (error.stack ?? error.message) : String(error)),
-      );
-    },
+    background,
     async idle() {
       await new Promise<void>((resolve) => {
         waiters.add(resolve);

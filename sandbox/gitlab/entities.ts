@@ -155,6 +155,14 @@ export function jobEntity(state: State, row: Row, commit: Commit | null) {
   };
 }
 
+/** A trigger job. */
+export function bridgeEntity(state: State, row: Row, commit: Commit | null) {
+  return {
+    ...basicJobEntity(state, row, commit),
+    downstream_pipeline: row.downstream ? basicPipelineEntity(state, row.downstream) : null,
+  };
+}
+
 export function basicProjectEntity(state: State, project: Project, emptyRepo = false) {
   const namespace = project.path.split('/').slice(0, -1).join('/');
   const path = project.path.split('/').at(-1) ?? '';

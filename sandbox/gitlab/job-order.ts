@@ -3,7 +3,7 @@ import type { Row } from './state.ts';
 /** Jobs behind a retried or played one that had been skipped wait again. */
 export function requeueSkipped(row: Row, reset: (row: Row) => void): void {
   for (const other of row.pipeline.rows) {
-    if (other.retried || other.kind !== 'job' || other.status !== 'skipped') continue;
+    if (other.retried || other.kind === 'external' || other.status !== 'skipped') continue;
     if (other.stageIndex > row.stageIndex || other.job?.spec.needs?.some((need) => need.job === row.name)) reset(other);
   }
 }

@@ -2,7 +2,7 @@ import type { Hono } from 'hono';
 import { readdir, readFile } from 'node:fs/promises';
 import { join, normalize } from 'node:path';
 import { mayUpdatePipeline } from './access.ts';
-import { basicJobEntity, jobEntity, basicPipelineEntity, userEntity } from './entities.ts';
+import { basicJobEntity, bridgeEntity, jobEntity, basicPipelineEntity, userEntity } from './entities.ts';
 import { commitOf } from './repositories.ts';
 import { enter, forbidden, identityOf, list, notFound, page, parameters, unauthorized, ApiError } from './request.ts';
 import type { Api } from './request.ts';
@@ -14,9 +14,11 @@ export function jobRoutes(app: Hono, api: Api): void {
   const { state, engine } = api;
   const entity = async (row: Row) =>
     jobEntity(state, row, await commitOf(state, row.pipeline.project, row.pipeline.sha));
+  const bridge = async (row: Row) =>
+    bridgeEntity(state, row, await commitOf(state, row.pipeline.project, row.pipeline.sha));
   const jobOf = (project: Project, id: string): Row => {
     const row = state.rows.get(Number(id));
-    if (!row || row.kind !== 'job' || row.pipeline.project !== project) throw notFound();
+    if (!row || row.kind === 'external' || row.pipeline.project !== project) throw notFound();
     return row;
   };
 
@@ -31,10 +33,14 @@ export function jobRoutes(app: Hono, api: Api): void {
       .toReversed();
     return c.json(await Promise.all(page(api, c, rows).map(entity)));
   });
-  app.get('/projects/:id/pipelines/:pipeline/bridges', (c) => {
+  app.get('/projects/:id/pipelines/:pipeline/bridges', async (c) => {
     const { project } = enter(api, c, { level: 0, jobToken: true });
-    pipelineOf(api, project, Number(c.req.param('pipeline')));
-    return c.json(page(api, c, []));
+    const pipeline = pipelineOf(api, project, Number(c.req.param('pipeline')));
+    const scope = list(await parameters(c), 'scope');
+    const rows = pipeline.rows
+      .filter((row) => row.kind === 'bridge' && !row.retried && (!scope || scope.includes(row.status)))
+      .toReversed();
+    return c.json(await Promise.all(page(api, c, rows).map(bridge)));
   });
   app.get('/projects/:id/jobs', async (c) => {
     const { project } = enter(api, c, { level: 0, jobToken: true });

@@ -4,6 +4,7 @@ import { basicPipelineEntity, commitEntity, pipelineEntity } from './entities.ts
 import { mergeRequestEntity } from './merge-request-entity.ts';
 import { announceRequest, createMergeRequest, mergeNow, mergeStatus } from './merge.ts';
 import type { MergeOptions } from './merge.ts';
+import { isChild } from './downstream.ts';
 import { noteRoutes } from './notes.ts';
 import { commitsOfRequest } from './commits.ts';
 import { afterPush, requestPipeline } from './pushes.ts';
@@ -151,7 +152,9 @@ export function mergeRequestRoutes(app: Hono, api: Api): void {
     const { project } = enter(api, c, { level: 0 });
     const request = requestOf(api, project, c.req.param('iid'));
     const found = project.pipelines
-      .filter((each) => each.mergeRequest === request || (each.ref === request.sourceBranch && !each.tag))
+      .filter(
+        (each) => !isChild(each) && (each.mergeRequest === request || (each.ref === request.sourceBranch && !each.tag)),
+      )
       .toReversed();
     return c.json(page(api, c, found).map((each) => basicPipelineEntity(state, each)));
   });

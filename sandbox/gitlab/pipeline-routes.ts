@@ -3,6 +3,7 @@ import { mayUpdatePipeline } from './access.ts';
 import { basicPipelineEntity, pipelineEntity } from './entities.ts';
 import type { VariableFields } from './handle.ts';
 import { evaluate } from './ci-config.ts';
+import { isChild } from './downstream.ts';
 import type { Inputs } from './ci-inputs.ts';
 import { isMap } from './ci-yaml.ts';
 import { newPipeline } from './pipelines.ts';
@@ -63,7 +64,7 @@ export function pipelineRoutes(app: Hono, api: Api): void {
       .filter((each) => sha === undefined || each.sha === sha)
       .filter((each) => ref === undefined || each.ref === ref)
       .filter((each) => status === undefined || each.status === status)
-      .filter((each) => source === undefined || each.source === source)
+      .filter((each) => (source === undefined ? !isChild(each) : each.source === source))
       .filter((each) => username === undefined || each.user.username === username)
       .toSorted((a, b) => (text(query, 'sort') === 'asc' ? a.id - b.id : b.id - a.id));
     return c.json(page(api, c, found).map((each) => basicPipelineEntity(state, each)));
@@ -72,7 +73,7 @@ export function pipelineRoutes(app: Hono, api: Api): void {
     const { project } = enter(api, c, { level: 0, jobToken: true });
     const ref = c.req.query('ref') ?? project.defaultBranch;
     const head = await readRef(state, project, `refs/heads/${ref}`);
-    const found = project.pipelines.findLast((each) => each.ref === ref && each.sha === head);
+    const found = project.pipelines.findLast((each) => each.ref === ref && each.sha === head && !isChild(each));
     if (!found) throw notFound();
     return c.json(pipelineEntity(state, found));
   });

@@ -1,6 +1,7 @@
 import { jobToken } from './tokens.ts';
 import { evaluate } from './ci-config.ts';
 import type { Inputs } from './ci-inputs.ts';
+import type { Config } from './ci-yaml.ts';
 import { expand, pipelineVariables, settingsVariables } from './ci-variables.ts';
 import type { Values } from './ci-variables.ts';
 import { composite } from './composite.ts';
@@ -26,6 +27,10 @@ export interface PipelineRequest {
   /** What `rules:changes` compares with; null: everything counts as changed. */
   readonly changesBase?: string | null;
   readonly inputs?: Inputs;
+  /** The trigger job that asks for it. */
+  readonly upstream?: Row;
+  /** The configuration of a child pipeline. */
+  readonly config?: Config;
   /** A configuration that is refused leaves no pipeline behind (requests of the API). */
   readonly unsaved?: boolean;
 }
@@ -47,6 +52,8 @@ export function newPipeline(state: State, request: PipelineRequest): Pipeline {
     visibleAt: state.clock.now() + (request.source === 'push' || request.mergeRequest ? (state.faults.lagMs ?? 0) : 0),
     protectedRef: !request.mergeRequest && protection(request.project, request.ref) !== undefined,
     mergeRequest: request.mergeRequest ?? null,
+    upstream: request.upstream ?? null,
+    changesBase: request.changesBase ?? null,
     variables: request.variables ?? [],
     rows: [],
     status: 'created',
@@ -63,6 +70,7 @@ export async function addPipeline(state: State, pipeline: Pipeline): Promise<voi
   await git(state, pipeline.project.repository, ['update-ref', `refs/pipelines/${pipeline.id}`, pipeline.sha]);
   pipeline.project.pipelines.push(pipeline);
   state.pipelines.set(pipeline.id, pipeline);
+  if (pipeline.source === 'parent_pipeline') return;
   const request =
     pipeline.mergeRequest ??
     pipeline.project.mergeRequests.find(
@@ -104,7 +112,7 @@ export type Made =
 
 /** Reads the project's CI file at the commit and makes the pipeline with its jobs (none of them started). */
 export async function createPipeline(state: State, request: PipelineRequest): Promise<Made> {
-  if (!(await fileAt(state, request.project, request.sha, '.gitlab-ci.yml')))
+  if (!request.config && !(await fileAt(state, request.project, request.sha, '.gitlab-ci.yml')))
     return { pipeline: null, reason: 'Missing CI config file' };
   const pipeline = newPipeline(state, request);
   const predefined = await pipelineVariables(state, pipeline);
@@ -127,6 +135,7 @@ export async function createPipeline(state: State, request: PipelineRequest): Pr
     masked,
     user: request.user,
     ...(request.inputs ? { inputs: request.inputs } : {}),
+    ...(request.config ? { config: request.config } : {}),
   });
   if (evaluation.outcome === 'nothing') return { pipeline: null, reason: evaluation.reason };
   if (evaluation.outcome === 'error') {
@@ -180,7 +189,7 @@ export function addJob(state: State, pipeline: Pipeline, spec: JobSpec, stageInd
   const environmentName = names.like ? names.like.environment : settings && deep(settings.name);
   const row: Row = {
     id,
-    kind: 'job',
+    kind: spec.data['trigger'] === undefined ? 'job' : 'bridge',
     pipeline,
     name: spec.name,
     stage: spec.stage,
@@ -211,6 +220,7 @@ export function addJob(state: State, pipeline: Pipeline, spec: JobSpec, stageInd
       cancel: null,
       variables: names.like?.variables ?? [],
     },
+    downstream: null,
   };
   pipeline.rows.push(row);
   state.rows.set(id, row);

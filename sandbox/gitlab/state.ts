@@ -157,6 +157,10 @@ export interface Pipeline {
   readonly visibleAt: number;
   readonly protectedRef: boolean;
   readonly mergeRequest: MergeRequest | null;
+  /** The trigger job that started it. */
+  readonly upstream: Row | null;
+  /** What `rules:changes` compares with. */
+  readonly changesBase: string | null;
   readonly variables: readonly VariableFields[];
   readonly rows: Row[];
   status: string;
@@ -170,7 +174,8 @@ export interface Pipeline {
 /** A row of a pipeline: a CI job, or an external status. */
 export interface Row {
   readonly id: number;
-  readonly kind: 'job' | 'external';
+  /** `bridge`: a trigger job. */
+  readonly kind: 'job' | 'bridge' | 'external';
   readonly pipeline: Pipeline;
   readonly name: string;
   readonly stage: string;
@@ -189,6 +194,8 @@ export interface Row {
   failureReason: string | null;
   /** Only jobs. */
   readonly job: JobPart | null;
+  /** What a trigger job has started. */
+  downstream: Pipeline | null;
 }
 
 /** What a job is beyond its row. */

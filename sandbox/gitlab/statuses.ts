@@ -2,6 +2,7 @@ import type { Hono } from 'hono';
 import { mayUpdatePipeline } from './access.ts';
 import { statusEntity } from './entities.ts';
 import { addPipeline, announce, newPipeline, recalculate } from './pipelines.ts';
+import { isChild } from './downstream.ts';
 import { branchesWith, resolveCommit } from './repositories.ts';
 import {
   ApiError,
@@ -51,7 +52,9 @@ export function statusRoutes(app: Hono, api: Api): void {
     const sha = await resolveCommit(state, project, c.req.param('sha'));
     if (!sha) throw notFound('Commit');
     const id = integer(query, 'pipeline_id');
-    const pipelines = project.pipelines.filter((each) => each.sha === sha && (id === undefined || each.id === id));
+    const pipelines = project.pipelines.filter(
+      (each) => each.sha === sha && !isChild(each) && (id === undefined || each.id === id),
+    );
     const [ref, stage, name] = ['ref', 'stage', 'name'].map((key) => text(query, key));
     const rows = pipelines
       .flatMap((pipeline) => pipeline.rows)
@@ -114,7 +117,7 @@ async function post(
   if (!sha) throw notFound('Commit');
   const id = integer(values, 'pipeline_id');
   const asked = text(values, 'ref');
-  const matching = project.pipelines.filter((each) => each.sha === sha && !each.archived);
+  const matching = project.pipelines.filter((each) => each.sha === sha && !each.archived && !isChild(each));
   const recent = id === undefined ? matching.slice(-100) : matching;
   const ref =
     asked ??
@@ -199,6 +202,7 @@ function newRow(state: State, pipeline: Pipeline, name: string, user: User): Row
     retried: false,
     failureReason: null,
     job: null,
+    downstream: null,
   };
 }
 
@@ -211,7 +215,8 @@ function checkFields(pipeline: Pipeline, name: string, values: Readonly<Record<s
   const description = text(values, 'description');
   const coverage = text(values, 'coverage');
   if (name.trim() === '') faults['name'] = ["can't be blank"];
-  if (pipeline.rows.some((row) => row.kind === 'job' && row.name === name)) faults['name'] = ['has already been taken'];
+  if (pipeline.rows.some((row) => row.kind !== 'external' && row.name === name))
+    faults['name'] = ['has already been taken'];
   if (url !== undefined && url !== '' && !/^https?:\/\//i.test(url))
     faults['target_url'] = ['is blocked: Only allowed schemes are http, https'];
   else if (url !== undefined && url !== '' && !URL.canParse(url)) faults['target_url'] = ['is blocked: URI is invalid'];

@@ -34,7 +34,7 @@ export function stageGraph(pipeline: Pipeline): Html {
 }
 
 function jobBox(row: Row): Html {
-  const target = row.kind === 'job' ? `/${row.pipeline.project.path}/-/jobs/${row.id}` : row.targetUrl;
+  const target = targetOf(row);
   const inner = html`${pill(row.status, row.allowFailure)}<span class="name">${row.name}</span
     ><span class="quiet"
       >${row.kind === 'external' ? (row.description ?? '') : [row.job?.environment ?? '', duration(row.startedAt, row.finishedAt)].filter((each) => each !== '').join(' · ')}</span
@@ -42,6 +42,13 @@ function jobBox(row: Row): Html {
   return target
     ? html`<a class="job" data-job="${row.name}" href="${target}">${inner}</a>`
     : html`<span class="job" data-job="${row.name}">${inner}</span>`;
+}
+
+/** Where a row leads: a job to its log, a trigger job to its pipeline. */
+function targetOf({ kind, id, pipeline, downstream, targetUrl }: Row): string | null {
+  if (kind === 'job') return `/${pipeline.project.path}/-/jobs/${id}`;
+  if (kind === 'external') return targetUrl;
+  return downstream ? `/${downstream.project.path}/-/pipelines/${downstream.id}` : null;
 }
 
 /** One pipeline. */

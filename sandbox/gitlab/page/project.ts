@@ -141,8 +141,8 @@ export function pipelineRow(state: State, pipeline: Pipeline): Html {
       >
     </div>
     <span class="quiet"
-      >${rows.filter((row) => row.kind === 'job').length} jobs · ${rows.filter((row) => row.kind === 'external').length}
-      external</span
+      >${rows.filter((row) => row.kind !== 'external').length} jobs ·
+      ${rows.filter((row) => row.kind === 'external').length} external</span
     >
     <span class="mono quiet">${pipeline.sha.slice(0, 8)}</span>
   </div>`;

@@ -1,0 +1,44 @@
+import { pipelineVariables, settingsVariables } from './ci-variables.ts';
+import type { Values } from './ci-variables.ts';
+import { producersOf } from './job-order.ts';
+import { environmentSettings } from './pipelines.ts';
+import { runJob } from './run-job.ts';
+import type { JobEnd } from './run-job.ts';
+import type { JobPart, Row, State } from './state.ts';
+
+/** Runs a job with what its pipeline and the jobs before give it, and takes over what its end says about it. */
+export async function performJob(state: State, row: Row, part: JobPart): Promise<JobEnd> {
+  const end = await attempt(state, row, part);
+  part.alive = false;
+  part.exitCode = end.exitCode;
+  const allowed = part.spec.allowFailure;
+  if (typeof allowed === 'object' && end.exitCode !== null) {
+    row.allowFailure = [allowed.exit_codes].flat().includes(end.exitCode);
+  }
+  const settings = environmentSettings(part.spec);
+  if (settings?.action === 'stop' && end.status === 'success') {
+    const environment = row.pipeline.project.environments.find((each) => each.name === part.environment);
+    if (environment) environment.state = 'stopped';
+  }
+  return end;
+}
+
+async function attempt(state: State, row: Row, part: JobPart): Promise<JobEnd> {
+  const { pipeline } = row;
+  const producers = producersOf(row);
+  const { protectedRef, project } = pipeline;
+  try {
+    return await runJob(state, row, part, {
+      predefined: await pipelineVariables(state, pipeline),
+      dotenv: Object.assign({}, ...producers.map((producer) => producer.job?.dotenv ?? {})) as Values,
+      settings: [
+        ...settingsVariables(state, project, { protectedRef, environment: part.environment }),
+        ...pipeline.variables,
+      ],
+      producers,
+    });
+  } catch (error) {
+    state.log(`job ${row.id}: ${error instanceof Error ? error.stack : String(error)}`);
+    return { status: 'failed', exitCode: null, failureReason: 'runner_system_failure' };
+  }
+}
