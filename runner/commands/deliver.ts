@@ -2,7 +2,7 @@ import type { Command } from '../command.ts';
 import { publishCommand } from './publish.ts';
 import { syncCommand } from './sync.ts';
 
-const left = new Set(['oci-layout', 'from-oci-layout', 'published', 'repair']);
+const left = new Set(['oci-layout', 'from-oci-layout', 'prune', 'keep-days', 'keep-count', 'published', 'repair']);
 const flags = new Map([...syncCommand.flags, ...publishCommand.flags].map((flag) => [flag.name, flag]));
 
 export const deliverCommand: Command = {

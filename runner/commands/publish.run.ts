@@ -6,12 +6,16 @@ import { requestClaims } from '../../src/artifact/request-claims.ts';
 import type { Config } from '../../src/config/config.ts';
 import { allPairs, appOf, environmentOf, ledgerRepository, pairOf } from '../../src/config/pair.ts';
 import { Fault } from '../../src/fault.ts';
+import type { GitRepository } from '../../src/systems/git.ts';
 import type { CommandResult } from '../command.ts';
 import type { Context } from '../context.ts';
 import { alignedTable } from '../output/table.ts';
 
 /** Publishes the delivery commit's artifacts. */
 export async function run(context: Context): Promise<CommandResult> {
+  if (context.values.boolean('prune')) return (await import('./publish.prune.ts')).runPrune(context);
+  const bound = ['keep-days', 'keep-count'].find((name) => context.values.given(name));
+  if (bound !== undefined) throw new Fault('usage', `--${bound} belongs to --prune`);
   const { publication, exit } = await publishCommit(context);
   const outcome = sumOf(publication);
   for (const { environment, artifact, fault } of publication.artifacts) {
@@ -40,18 +44,13 @@ export async function publishCommit(
   const { values, reporter, files, clock, job } = context;
   const config = await context.config();
   const git = await context.repository(files.folder);
-  const named = values.string('commit') ?? 'HEAD';
-  const sha = await git.resolve(named);
-  if (sha === null) throw new Fault('commit_missing', `commit ${named} is not in ${files.folder}`);
+  const sha = await commitOf(context, git);
   const layoutFolder = values.string('oci-layout') ?? null;
   const fromLayout = values.string('from-oci-layout') ?? null;
   if (layoutFolder !== null && fromLayout !== null) {
     throw new Fault('usage', '--oci-layout and --from-oci-layout exclude each other');
   }
-  const registryName = values.string('registry')?.replace(/\/+$/, '');
-  if (registryName?.includes('://')) {
-    throw new Fault('usage', `--registry ${registryName}: write HOST/PATH without ${registryName.split('://')[0]}://`);
-  }
+  const { registryName, project, branch, source } = await placeOf(context);
   const items = itemsOf(config, environmentsOf(context, config), values.list('app'), registryName);
   const needsRegistry = layoutFolder === null && items.some(({ pair }) => pair.source === 'oci');
   if (needsRegistry && registryName === undefined) {
@@ -60,15 +59,14 @@ export async function publishCommit(
     });
   }
   const offline = layoutFolder !== null || registryName === undefined;
-  const project = values.string('delivery') ?? '';
   reporter.step(`publish ${sha.slice(0, 12)}: ${items.length} artifacts`);
   const input: PublishInput = {
     items,
     pairs: allPairs(config, registryName),
     project,
-    branch: values.string('branch') ?? (await branchOf(context)),
+    branch,
     sha,
-    source: job.serverUrl === undefined ? project : `${job.serverUrl}/${project}`,
+    source,
     ledgerRepository: offline ? null : ledgerRepository(registryName),
     dryRun: values.boolean('dry-run'),
     layoutFolder,
@@ -87,6 +85,37 @@ export async function publishCommit(
   const registry = offline ? null : await context.registry();
   const signer = registry && values.string('sign') === 'cosign' ? await context.signer() : null;
   return publish({ git, registry, signer, kustomize: await context.kustomize(), files, clock }, input);
+}
+
+/** The delivery commit asked for. Fault `commit_missing`. */
+export async function commitOf({ values, files }: Context, git: GitRepository): Promise<string> {
+  const named = values.string('commit') ?? 'HEAD';
+  const sha = await git.resolve(named);
+  if (sha !== null) return sha;
+  throw new Fault('commit_missing', `commit ${named} is not in ${files.folder}`);
+}
+
+/** Where artifacts go and come from. Fault `usage`. */
+export async function placeOf(context: Context): Promise<{
+  readonly registryName: string | undefined;
+  readonly project: string;
+  readonly branch: string;
+  /** Address of the delivery repository. */
+  readonly source: string;
+}> {
+  const { values, job } = context;
+  const registryName = values.string('registry')?.replace(/\/+$/, '');
+  if (registryName?.includes('://')) {
+    throw new Fault('usage', `--registry ${registryName}: write HOST/PATH without ${registryName.split('://')[0]}://`);
+  }
+  const project = values.string('delivery') ?? '';
+  const branch = values.string('branch') ?? (await branchOf(context));
+  return {
+    registryName,
+    project,
+    branch,
+    source: job.serverUrl === undefined ? project : `${job.serverUrl}/${project}`,
+  };
 }
 
 /** What the merge requests of a commit claim; best effort, since a publication does not depend on it. */

@@ -92,11 +92,28 @@ export const publishCommand: Command = {
       default: '1073741824',
     },
     { name: 'parallel', type: 'integer', value: 'N', summary: 'pushes at a time', default: '4' },
+    {
+      name: 'prune',
+      type: 'boolean',
+      summary: 'publish nothing: remove artifacts of deleted apps and environments, and tags of old delivery commits',
+    },
+    {
+      name: 'keep-days',
+      type: 'integer',
+      value: 'N',
+      summary: 'with --prune: remove tags of delivery commits older than N days (90, where no bound is given)',
+    },
+    {
+      name: 'keep-count',
+      type: 'integer',
+      value: 'M',
+      summary: 'with --prune: remove tags of delivery commits beyond the newest M of an environment and artifact',
+    },
   ],
   examples: [
     ['In the delivery repository’s pipeline', 'publish --environment staging'],
     ['What would be pushed, and why', 'publish --dry-run --registry registry.example.com/shop/delivery'],
-    ['Without a registry, to look at', 'publish --oci-layout out --app podinfo'],
+    ['What a scheduled pipeline would remove', 'publish --prune --keep-days 30 --keep-count 50 --dry-run'],
   ],
   load: async () => (await import('./publish.run.ts')).run,
 };

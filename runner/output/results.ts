@@ -73,7 +73,9 @@ const Published = z.object({
   contentDigest: Digest.nullable(),
   revision: z.string(),
   source: z.enum(['oci', 'git']),
-  outcome: z.enum(['pushed', 'unchanged', 'superseded', 'held', 'refused', 'failed']),
+  outcome: z
+    .enum(['pushed', 'unchanged', 'superseded', 'held', 'refused', 'failed'])
+    .describe('pushed with source git: the branch holds new content, and nothing is pushed.'),
   reason: z.string(),
   fault: FaultDocument.optional(),
   origins: z.array(Origin),
@@ -86,6 +88,28 @@ const Publish = z.object({
   commit: Sha,
   ranges: z.array(z.object({ environment: z.string(), since: Sha.nullable(), until: Sha })),
   artifacts: z.array(Published),
+});
+
+const Prune = z.object({
+  outcome: z.enum(['removed', 'planned', 'unchanged', 'failed']),
+  project: z.string(),
+  branch: z.string(),
+  commit: Sha,
+  keep: z.object({ days: z.int().nullable(), count: z.int().nullable() }),
+  removed: z.int(),
+  tags: z.array(
+    z.object({
+      repository: z.string(),
+      tag: z.string(),
+      digest: z.string().describe('Empty for a ledger.'),
+      environment: z.string().nullable(),
+      artifact: z.string().nullable(),
+      outcome: z.enum(['removed', 'planned', 'kept', 'protected', 'failed']),
+      reason: z.string(),
+      inUse: z.boolean().describe('Kept although the bounds would remove it.'),
+      fault: FaultDocument.optional(),
+    }),
+  ),
 });
 
 const Update = z.object({
@@ -206,11 +230,11 @@ const Notify = z.object({
   ),
 });
 
-/** A command's document: its record, or a fault before there was one. */
-function document(command: string, record: z.ZodObject): z.ZodType {
+/** A command's document: its record (one of several), or a fault before there was one. */
+function document(command: string, ...records: readonly z.ZodObject[]): z.ZodType {
   const name = z.literal(command);
   return z.union([
-    z.looseObject({ command: name, durations: Durations, ...record.shape }),
+    ...records.map((record) => z.looseObject({ command: name, durations: Durations, ...record.shape })),
     z.looseObject({
       command: name,
       durations: Durations,
@@ -224,7 +248,7 @@ function document(command: string, record: z.ZodObject): z.ZodType {
 export const results: Readonly<Record<string, z.ZodType>> = {
   edit: document('edit', Edit),
   update: document('update', Update),
-  publish: document('publish', Publish),
+  publish: document('publish', Publish, Prune),
   notify: document('notify', Notify),
   sync: document('sync', Sync),
   deliver: document('deliver', z.object({ outcome: z.string() })),

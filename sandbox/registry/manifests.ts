@@ -14,8 +14,14 @@ interface ManifestText {
   readonly manifests?: readonly Descriptor[];
 }
 
+/**
+ * What a registry removes: `all`: tags and manifests (GitLab's since 16.4, CNCF distribution 3 with
+ * `storage.delete.enabled`) · `manifests`: by digest alone (CNCF distribution 2) · `nothing`: deletion is not enabled.
+ */
+export type Deletes = 'all' | 'manifests' | 'nothing';
+
 /** Manifests and tag lists. `allowed`: the only media types that are taken; undefined takes any. */
-export function manifestRoutes(store: Store, allowed: readonly string[] | undefined) {
+export function manifestRoutes(store: Store, allowed: readonly string[] | undefined, deletes: Deletes = 'all') {
   async function put(question: Question, repository: string, reference: string): Promise<Answer> {
     const content = await question.body();
     const digest = digestOf(content);
@@ -52,6 +58,7 @@ export function manifestRoutes(store: Store, allowed: readonly string[] | undefi
   async function manifest(question: Question, repository: string, reference: string): Promise<Answer> {
     if (question.method === 'PUT') return put(question, repository, reference);
     if (question.method === 'DELETE') {
+      if (deletes === 'nothing' || (deletes === 'manifests' && !reference.startsWith('sha256:'))) return unsupported();
       return store.removeManifest(repository, reference) ? { status: 202 } : unknownManifest(reference);
     }
     if (question.method !== 'GET' && question.method !== 'HEAD') return unsupported();

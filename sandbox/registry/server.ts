@@ -4,7 +4,7 @@ import { authorize, type Auth } from './access.ts';
 import { refusal, type Answer, type Question } from './answer.ts';
 import { blobRoutes, unsupported } from './blobs.ts';
 import { createFaults, type Fault, type Faults } from './faults.ts';
-import { manifestRoutes } from './manifests.ts';
+import { manifestRoutes, type Deletes } from './manifests.ts';
 import { createStore, digestOf, type Store } from './store.ts';
 
 /** How the registry behaves. */
@@ -13,6 +13,8 @@ export interface RegistryOptions {
   readonly auth?: Auth;
   /** The only media types that manifests may hold (`gitlabMediaTypes`); default: any. */
   readonly allowedMediaTypes?: readonly string[];
+  /** Default: all. */
+  readonly deletes?: Deletes;
   /** Added to every answer. */
   readonly latencyMs?: number;
   readonly port?: number;
@@ -53,7 +55,7 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Regi
   const waiting = new Set<(request: Arrival) => void>();
   const arrived = (request: Arrival) => waiting.forEach((tell) => tell(request));
   const blobs = blobRoutes(store);
-  const manifests = manifestRoutes(store, options.allowedMediaTypes);
+  const manifests = manifestRoutes(store, options.allowedMediaTypes, options.deletes);
 
   async function route(question: Question): Promise<Answer> {
     const { method, url } = question;

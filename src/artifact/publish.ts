@@ -80,9 +80,13 @@ export interface Published {
  */
 export async function publish(systems: PublishSystems, input: PublishInput): Promise<Published> {
   const { git, registry, kustomize, files, clock } = systems;
-  const { sha, signal, items, ledgerRepository, branch } = input;
-  const pairs = input.pairs ?? items.map(({ pair }) => pair);
-  checkTags({ items, pairs, ledgerRepository, templates: input.tags ?? [], place: { sha, branch } });
+  const { sha, signal } = input;
+  checkTags({
+    ...input,
+    pairs: input.pairs ?? input.items.map(({ pair }) => pair),
+    templates: input.tags ?? [],
+    place: input,
+  });
   const snapshot = await openSnapshot(git, sha);
   const ancestry = ancestryOf(git, sha);
   const ranges = rangesOf(git, snapshot.commit, input.mergeRequest);

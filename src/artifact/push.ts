@@ -1,5 +1,4 @@
 import pMap from 'p-map';
-import { shortCommit } from '../revision.ts';
 import type { Files } from '../systems/files.ts';
 import type { Registry } from '../systems/registry.ts';
 import type { Signer } from '../systems/signer.ts';

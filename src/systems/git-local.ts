@@ -117,6 +117,13 @@ export async function openRepository(options: {
     blobs(oids, signal) {
       return streamBlobs(processes, folder, { ...gitEnvironment([], lazy), ...options.env }, oids, signal);
     },
+    async versions(path, until, limit) {
+      const flags = ['--format=', '--raw', '--no-abbrev', '--no-renames', '-m', '--no-color', `--max-count=${limit}`];
+      const answer = await git(['log', ...flags, '--end-of-options', until, '--', path]).catch(explained(until));
+      const found = answer.text.matchAll(/^:\d+ 100\d+ [0-9a-f]+ ([0-9a-f]{40}) /gm);
+      return [...new Set([...found].map(([, oid = '']) => oid))];
+    },
+    isShallow,
     async log(since, until, limit) {
       if (since === null) return walk(since, until, limit).catch(explained(until));
       if (!(await known(since))) await deepened(until, since);

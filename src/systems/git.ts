@@ -34,6 +34,10 @@ export interface GitRepository {
     oids: readonly string[],
     signal?: AbortSignal,
   ): AsyncIterable<{ readonly oid: string; readonly content: Uint8Array }>;
+  /** Blobs (oids) that a file was in the history of `until`, newest first, each once, as far as the clone shows it. */
+  versions(path: string, until: string, limit: number): Promise<readonly string[]>;
+  /** Are commits missing because the clone is shallow? */
+  isShallow(): Promise<boolean>;
   /** Commits reachable from `until` and not from `since` (null: all), newest first. */
   log(since: string | null, until: string, limit?: number): Promise<readonly CommitInfo[]>;
   /** Is `older` an ancestor of (or equal to) `newer`? Deepens a shallow clone without trees where needed. */

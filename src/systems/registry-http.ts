@@ -6,7 +6,7 @@ import type { Http, HttpAnswer } from './http.ts';
 import { connectOras } from './oras.ts';
 import type { Processes } from './process.ts';
 import type { RegistryCredential } from './registry-credentials.ts';
-import { registryRequest } from './registry-request.ts';
+import { registryRequest, registryWords } from './registry-request.ts';
 import type { Registry, RegistryManifest } from './registry.ts';
 
 const MANIFESTS = [
@@ -67,7 +67,21 @@ export function connectRegistry(options: {
       }
       return tags;
     },
+    async remove(repository, reference, signal) {
+      // A registry that does not remove tags answers 400 or 405 (OCI distribution-spec, "Deleting tags"); 202 is done.
+      const judges = (answer: HttpAnswer) =>
+        [200, 202, 204, 400, 405].includes(answer.status) || (answer.status === 403 && isRule(answer));
+      const answer = await ask({ repository, path: `manifests/${reference}`, method: 'DELETE', judges, signal });
+      if (answer.status === 404) return 'missing';
+      if (answer.status < 300) return 'removed';
+      return isRule(answer) ? 'protected' : 'unsupported';
+    },
   };
+}
+
+/** Do the registry's words speak of a rule for tags? */
+function isRule(answer: HttpAnswer): boolean {
+  return /protected|immutable/i.test(registryWords(answer));
 }
 
 function parse(answer: HttpAnswer, reference: string): RegistryManifest {

@@ -8,21 +8,23 @@ export interface RegistryAsk {
   readonly repository: string;
   /** Below `/v2/<path>/`, or a whole path from `/v2/` (a next page). */
   readonly path: string;
-  readonly method?: 'GET' | 'HEAD';
+  readonly method?: 'GET' | 'HEAD' | 'DELETE';
   readonly accept?: string;
   readonly signal?: AbortSignal | undefined;
   /** Throws where the answer is damaged; it is then asked for again. */
   readonly check?: (answer: HttpAnswer) => void;
+  /** Answers that the caller judges itself, beside 200 and 404. */
+  readonly judges?: (answer: HttpAnswer) => boolean;
 }
 
-/** Sends one read, with retries and the token flow; answers 200 or 404. */
+/** Sends one request, with retries and the token flow; answers 200, 404 and what the caller judges. */
 export type RegistryRequest = (ask: RegistryAsk) => Promise<HttpAnswer>;
 
 const TRIES = 5;
 const LONGEST_WAIT_MS = 30_000;
 
 /**
- * Reads of registries: HTTPS (plain HTTP on loopback), bearer tokens by scope as the registry's challenge says, basic
+ * Requests to registries: HTTPS (plain HTTP on loopback), bearer tokens by scope as the registry's challenge says, basic
  * auth where it asks for that, redirects of blobs followed without credentials. Retries network failures, damaged
  * answers, 408, 429 (Retry-After) and 5xx. Faults `token_refused`, `registry_unavailable`.
  */
@@ -81,12 +83,13 @@ export function registryRequest(options: {
       let wait = 200 * 2 ** tries * (0.5 + clock.random() / 2);
       try {
         const answer = await attempt(ask);
+        if (ask.judges?.(answer)) return answer;
         if (answer.status === 401 || answer.status === 403) throw refused(ask.repository, answer);
         if (answer.status === 200 || answer.status === 404) {
           ask.check?.(answer);
           return answer;
         }
-        problem = `answered ${answer.status}${words(answer)}`;
+        problem = `answered ${answer.status}${registryWords(answer)}`;
         const after = Number(answer.headers.get('retry-after') ?? Number.NaN);
         if (Number.isFinite(after)) wait = Math.min(after * 1000, LONGEST_WAIT_MS);
         if (![408, 429].includes(answer.status) && answer.status < 500) tries = TRIES;
@@ -150,14 +153,14 @@ async function authorize(
 }
 
 function refused(repository: string, answer: HttpAnswer, anonymous = false): Fault {
-  const message = `${repository}: the registry answered ${answer.status}${words(answer)}`;
+  const message = `${repository}: the registry answered ${answer.status}${registryWords(answer)}`;
   return new Fault('token_refused', anonymous ? `${message}; no credential is set for it` : message, {
     hint: 'Set CI_REGISTRY_USER/CI_REGISTRY_PASSWORD or SLUICE_REGISTRY_USER/SLUICE_REGISTRY_PASSWORD, and check expiry and scopes (read_registry, write_registry).',
   });
 }
 
 /** The registry's own words, shortened. */
-function words(answer: HttpAnswer): string {
+export function registryWords(answer: HttpAnswer): string {
   try {
     const { errors } = JSON.parse(text(answer)) as { errors?: { code?: string; message?: string }[] };
     const [first] = errors ?? [];

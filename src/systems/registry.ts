@@ -10,6 +10,12 @@ export interface RegistryManifest {
 }
 
 /**
+ * What came of a removal. `unsupported`: the registry removes nothing this way (tags: CNCF distribution 2; at all: where
+ * `storage.delete.enabled` is not set) · `protected`: a rule of the project for protected or immutable tags forbids it.
+ */
+export type Removal = 'removed' | 'missing' | 'unsupported' | 'protected';
+
+/**
  * Repositories are written `host[:port]/path`. Reads answer null for "not found". Rejects with `Fault`
  * `token_refused` (401, 403), `registry_unavailable` (network, 429, 5xx after retries), `registry_refused` (media type,
  * quota, tag rules), `tool_missing` (oras).
@@ -30,4 +36,6 @@ export interface Registry {
   ): Promise<void>;
   /** Moves a tag to a manifest that is in the repository. */
   tag(repository: string, digest: string, tag: string, signal?: AbortSignal): Promise<void>;
+  /** Removes a tag alone, or (by digest) a manifest with all its tags. */
+  remove(repository: string, reference: string, signal?: AbortSignal): Promise<Removal>;
 }

@@ -62,6 +62,7 @@ describe('without publish’s result', () => {
       tags: missing,
       tag: missing,
       push: missing,
+      remove: missing,
     };
   }
 
