@@ -3,7 +3,12 @@ import type { JobInfo } from '../context.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** What GitLab's predefined variables say about the job; empty values count as absent. `gitlab` (a URL) goes before. */
+/**
+ * What GitLab's predefined variables say about the job; empty values count as absent. `gitlab` (a URL) goes before.
+ * GitLab names the parent of a child pipeline since 18.9 (`CI_UPSTREAM_PIPELINE_ID`,
+ * https://docs.gitlab.com/ci/variables/predefined_variables/); before, the trigger job has to hand its `CI_PIPELINE_ID`
+ * on as `SLUICE_PARENT_PIPELINE_ID`.
+ */
 export function readJob(env: Environment, gitlab?: string): JobInfo {
   const text = (name: string) => env[name] || undefined;
   const number = (name: string) => (/^\d+$/.test(env[name] ?? '') ? Number(env[name]) : undefined);
@@ -23,7 +28,10 @@ export function readJob(env: Environment, gitlab?: string): JobInfo {
     ref: text('CI_COMMIT_BRANCH') ?? text('CI_COMMIT_REF_NAME'),
     defaultBranch: text('CI_DEFAULT_BRANCH'),
     pipelineId: number('CI_PIPELINE_ID'),
-    parentPipelineId: number('CI_PARENT_PIPELINE_ID') ?? number('SLUICE_PARENT_PIPELINE_ID'),
+    parentPipelineId:
+      text('CI_PIPELINE_SOURCE') === 'parent_pipeline'
+        ? (number('SLUICE_PARENT_PIPELINE_ID') ?? number('CI_UPSTREAM_PIPELINE_ID'))
+        : undefined,
     pipelineSource: text('CI_PIPELINE_SOURCE'),
     pipelineCreatedAt: time('CI_PIPELINE_CREATED_AT'),
     jobId: number('CI_JOB_ID'),
