@@ -15,6 +15,7 @@ const TASKS = {
   build: { packages: [], tools: [] },
   format: { packages: [], tools: [] },
   generate: { packages: [], tools: [] },
+  release: { packages: ['git'], tools: [] },
   sluice: { packages: [], tools: [] },
   test: { packages: ['git', 'rsync', 'openssl'], tools: ['oras', 'kustomize'] },
   long: { packages: ['git', 'rsync'], tools: ['oras', 'kustomize'] },
