@@ -104,7 +104,7 @@ const catalogue = {
   older_run: {
     exit: 3,
     title: 'This pipeline is older than what stands',
-    hint: 'To go back, use `sluice rollback`; --allow-older permits this once.',
+    hint: 'A rollback is a new delivery commit: `git revert` there; --allow-older permits this once.',
   },
   held: { exit: 3, title: 'The app is on hold', hint: 'Remove `hold` from sluice.yaml when it may move again.' },
   gate_closed: { exit: 3, title: 'A gate is closed', hint: 'Wait for the window, or override with a reason.' },

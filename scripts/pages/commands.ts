@@ -14,7 +14,7 @@ export function commandsPage(): string {
       '[flags]',
     ].join(' ');
     const examples = command.examples.map(([what, line]) => `# ${what}\nsluice ${line}`).join('\n\n');
-    return `## ${command.name}\n\n${command.description}\n\n\`\`\`\n${usage}\n\`\`\`\n\n${command.flags.length > 0 ? `${flagTable(command.flags)}\n\n` : ''}\`\`\`sh\n${examples}\n\`\`\`\n`;
+    return `## ${command.name}\n\n${command.description}\n\n\`\`\`text usage\n${usage}\n\`\`\`\n\n${command.flags.length > 0 ? `${flagTable(command.flags)}\n\n` : ''}\`\`\`sh\n${examples}\n\`\`\`\n`;
   });
   return `# Commands\n\nPrecedence: flag, then the variable, then \`sluice.yaml\`, then GitLab's predefined variable, then the default. Repeatable flags take one value a line in their variable.\n\nEvery command has these:\n\n${flagTable(globalFlags)}\n\n${parts.join('\n')}`;
 }

@@ -1,4 +1,5 @@
 import { parseAllDocuments } from 'yaml';
+import { version } from '../../runner/version.ts';
 
 interface Input {
   readonly type?: string;
@@ -23,10 +24,20 @@ const closing = `
 - What has no input is set on the job by its name in your own file: GitLab merges both.
 - With \`publish: on-tag\` the agent must be shared without \`protected_branches_only\`.
 - \`dashboard_namespace\` and \`flux_resource_path\` are written with the keys that the server knows: below \`dashboard\` from GitLab 18.4.
-- Include by version (\`@0.1.0\`), branch or commit: \`runner_image\` names the released version in each. On a mirror, give your own.
+- Include by version (\`@${version}\`), branch or commit: \`runner_image\` names the released version in each. On a mirror, give your own.
 - Dotenv reports hold at most 20 variables and 5 KB, since GitLab fails a job that writes more; all is in \`result.json\`, which is among the artifacts.
 - Pipelines of merge requests from forks have no protected variables: the default \`rules\` leave them out.
 `;
+
+/** Values that the shown includes give to inputs without a default. */
+const samples: Readonly<Record<string, string>> = { environment: 'staging', app: 'podinfo', delivery: 'shop/delivery' };
+
+function samplesOf(inputs: Readonly<Record<string, Input>>): string {
+  return Object.entries(inputs)
+    .filter(([, input]) => input.default === undefined)
+    .map(([name]) => `      ${name}: ${samples[name] ?? name}\n`)
+    .join('');
+}
 
 /** docs/components.md: the inputs of every template; `templates` maps names to their text. */
 export function componentsPage(templates: ReadonlyMap<string, string>): string {
@@ -53,7 +64,7 @@ export function componentsPage(templates: ReadonlyMap<string, string>): string {
         } | ${shown} | ${description.replaceAll('|', '\\|')} |`;
       },
     );
-    return `## ${name}\n\n\`\`\`yaml\ninclude:\n  - component: $CI_SERVER_FQDN/sluice/sluice/${name}@0.1.0\n\`\`\`\n\n| input | type | default | |\n|---|---|---|---|\n${rows.join('\n')}\n`;
+    return `## ${name}\n\n\`\`\`yaml .gitlab-ci.yml\ninclude:\n  - component: $CI_SERVER_FQDN/sluice/sluice/${name}@${version}\n    inputs:\n${samplesOf(spec.inputs)}\`\`\`\n\n| input | type | default | |\n|---|---|---|---|\n${rows.join('\n')}\n`;
   });
   return `${opening}${parts.join('\n')}${closing}`;
 }
