@@ -1,6 +1,7 @@
 import { cp, glob, lstat, mkdir, readFile } from 'node:fs/promises';
 import { dirname, isAbsolute, join, normalize } from 'node:path';
-import type { JobPart, Row, State } from './state.ts';
+import type { JobPart } from './ci-jobs.ts';
+import type { Row, State } from './state.ts';
 
 interface ArtifactSettings {
   readonly paths?: readonly string[];

@@ -1,3 +1,5 @@
+import type { VariableFields } from './handle.ts';
+
 /** A job of `.gitlab-ci.yml` after includes, rules and matrices. */
 export interface JobSpec {
   readonly name: string;
@@ -11,6 +13,24 @@ export interface JobSpec {
   readonly globals: Readonly<Record<string, unknown>>;
   /** The job's own keys, expanded. */
   readonly data: Readonly<Record<string, unknown>>;
+}
+
+/** What a job is beyond its row. */
+export interface JobPart {
+  readonly spec: JobSpec;
+  readonly token: string;
+  /** May it still use its token? */
+  alive: boolean;
+  environment: string | null;
+  resourceGroup: string | null;
+  exitCode: number | null;
+  log: () => string;
+  raw: () => string;
+  /** Folder with its artifacts, once it has any. */
+  artifacts: string | null;
+  dotenv: Readonly<Record<string, string>>;
+  cancel: (() => void) | null;
+  variables: readonly VariableFields[];
 }
 
 const reserved = new Set([

@@ -137,9 +137,15 @@ async function mergeRequestVariables(
   pipeline: Pipeline,
   request: NonNullable<Pipeline['mergeRequest']>,
 ): Promise<Values> {
-  const { project } = pipeline;
+  const { project, sourceProject } = request;
   const target = (await resolveCommit(state, project, request.targetBranch)) ?? zeros;
   return {
+    ...(pipeline.targetSha && pipeline.sourceSha
+      ? {
+          CI_MERGE_REQUEST_SOURCE_BRANCH_SHA: pipeline.sourceSha,
+          CI_MERGE_REQUEST_TARGET_BRANCH_SHA: pipeline.targetSha,
+        }
+      : {}),
     CI_MERGE_REQUEST_ID: String(request.id),
     CI_MERGE_REQUEST_IID: String(request.iid),
     CI_MERGE_REQUEST_REF_PATH: `refs/merge-requests/${request.iid}/head`,
@@ -148,15 +154,15 @@ async function mergeRequestVariables(
     CI_MERGE_REQUEST_PROJECT_URL: `${state.url}/${project.path}`,
     CI_MERGE_REQUEST_TARGET_BRANCH_NAME: request.targetBranch,
     CI_MERGE_REQUEST_TARGET_BRANCH_PROTECTED: String(protection(project, request.targetBranch) !== undefined),
-    CI_MERGE_REQUEST_SOURCE_PROJECT_ID: String(project.id),
-    CI_MERGE_REQUEST_SOURCE_PROJECT_PATH: project.path,
-    CI_MERGE_REQUEST_SOURCE_PROJECT_URL: `${state.url}/${project.path}`,
+    CI_MERGE_REQUEST_SOURCE_PROJECT_ID: String(sourceProject.id),
+    CI_MERGE_REQUEST_SOURCE_PROJECT_PATH: sourceProject.path,
+    CI_MERGE_REQUEST_SOURCE_PROJECT_URL: `${state.url}/${sourceProject.path}`,
     CI_MERGE_REQUEST_SOURCE_BRANCH_NAME: request.sourceBranch,
-    CI_MERGE_REQUEST_SOURCE_BRANCH_PROTECTED: String(protection(project, request.sourceBranch) !== undefined),
+    CI_MERGE_REQUEST_SOURCE_BRANCH_PROTECTED: String(protection(sourceProject, request.sourceBranch) !== undefined),
     CI_MERGE_REQUEST_TITLE: request.title,
     CI_MERGE_REQUEST_DESCRIPTION: request.description.slice(0, 2700),
     CI_MERGE_REQUEST_LABELS: request.labels.join(','),
-    CI_MERGE_REQUEST_EVENT_TYPE: 'detached',
+    CI_MERGE_REQUEST_EVENT_TYPE: pipeline.targetSha ? 'merged_result' : 'detached',
     CI_MERGE_REQUEST_DIFF_BASE_SHA: target,
     CI_OPEN_MERGE_REQUESTS: `${project.path}!${request.iid}`,
   };

@@ -111,6 +111,8 @@ async function child(state: State, row: Row, settings: Config, variables: readon
     source: 'parent_pipeline',
     user,
     mergeRequest: pipeline.mergeRequest,
+    sourceSha: pipeline.sourceSha,
+    targetSha: pipeline.targetSha,
     changesBase: pipeline.changesBase,
     variables,
     upstream: row,

@@ -226,6 +226,8 @@ export interface GitLabServer {
   publishComponent(project: string, folder: string, version: string): Promise<string>;
   /** Releases a tag of a component project in the CI/CD catalog. */
   publishVersion(project: string, tag: string): Promise<void>;
+  /** A fork that belongs to a person: branches and tags, no variables and no members of the project. */
+  forkProject(project: string, path: string, username: string): Promise<ProjectHandle>;
   useRegistry(place: RegistryPlace): void;
   /** For the registry: where to send clients, and how to check what they bring. */
   readonly registryAuth: {
@@ -247,6 +249,8 @@ export interface GitLabServer {
       readonly squash?: 'never' | 'always' | 'default_on' | 'default_off';
       readonly jobTokenAllowlist?: readonly string[];
       readonly removeSourceBranch?: boolean;
+      /** Merge requests get pipelines of their merged results (Premium). */
+      readonly mergedResults?: boolean;
     },
   ): void;
   setFaults(faults: Faults): void;

@@ -27,7 +27,7 @@ export function mergeRequestEntity(state: State, request: MergeRequest, detailed
     assignees: [],
     assignee: null,
     reviewers: [],
-    source_project_id: request.project.id,
+    source_project_id: request.sourceProject.id,
     target_project_id: request.project.id,
     labels: request.labels,
     draft: detailed === 'draft_status',

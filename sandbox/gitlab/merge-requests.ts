@@ -7,7 +7,8 @@ import type { MergeOptions } from './merge.ts';
 import { isChild } from './downstream.ts';
 import { noteRoutes } from './notes.ts';
 import { commitsOfRequest } from './commits.ts';
-import { afterPush, requestPipeline } from './pushes.ts';
+import { afterPush } from './pushes.ts';
+import { requestPipeline } from './request-pipelines.ts';
 import { readRef, resolveCommit, zeros } from './repositories.ts';
 import {
   ApiError,
@@ -15,6 +16,8 @@ import {
   choice,
   enter,
   flag,
+  forbidden,
+  integer,
   list,
   notFound,
   page,
@@ -87,18 +90,20 @@ export function mergeRequestRoutes(app: Hono, api: Api): void {
     return c.json(await detailed(requestOf(api, project, c.req.param('iid'))));
   });
   app.post('/projects/:id/merge_requests', async (c) => {
-    const { project, user } = enter(api, c, { level: 30, write: true });
+    const { project: sourceProject, user } = enter(api, c, { level: 30, write: true });
     const values = await parameters(c);
+    const project = targetOf(sourceProject, integer(values, 'target_project_id'));
     const fields = {
       title: required(values, 'title'),
       sourceBranch: required(values, 'source_branch'),
       targetBranch: required(values, 'target_branch'),
     };
-    if (fields.sourceBranch === fields.targetBranch)
+    if (project === sourceProject && fields.sourceBranch === fields.targetBranch)
       throw badRequest(["You can't use same project/branch for source and target"]);
     const open = project.mergeRequests.find(
       (each) =>
         each.state === 'opened' &&
+        each.sourceProject === sourceProject &&
         each.sourceBranch === fields.sourceBranch &&
         each.targetBranch === fields.targetBranch,
     );
@@ -106,10 +111,11 @@ export function mergeRequestRoutes(app: Hono, api: Api): void {
       throw new ApiError(409, {
         message: [`Another open merge request already exists for this source branch: !${open.iid}`],
       });
-    if (!(await resolveCommit(state, project, fields.sourceBranch)))
+    if (!(await resolveCommit(state, sourceProject, fields.sourceBranch)))
       throw badRequest(['Source branch "' + fields.sourceBranch + '" does not exist']);
     const request = await createMergeRequest(state, {
       project,
+      sourceProject,
       author: user,
       ...fields,
       description: text(values, 'description') ?? '',
@@ -151,7 +157,7 @@ export function mergeRequestRoutes(app: Hono, api: Api): void {
   app.get('/projects/:id/merge_requests/:iid/pipelines', (c) => {
     const { project } = enter(api, c, { level: 0 });
     const request = requestOf(api, project, c.req.param('iid'));
-    const found = project.pipelines
+    const found = [...new Set([...project.pipelines, ...request.sourceProject.pipelines])]
       .filter(
         (each) => !isChild(each) && (each.mergeRequest === request || (each.ref === request.sourceBranch && !each.tag)),
       )
@@ -210,6 +216,13 @@ export function mergeRequestRoutes(app: Hono, api: Api): void {
     return c.json(await detailed(request), 201);
   });
   noteRoutes(app, api);
+}
+
+/** The project that a branch is to be merged into: the own one, or that which it is a fork of. */
+function targetOf(source: Project, id: number | undefined): Project {
+  if (id === undefined || id === source.id) return source;
+  if (source.forkedFrom?.id === id) return source.forkedFrom;
+  throw forbidden();
 }
 
 function mergeOptions(values: Readonly<Record<string, unknown>>): MergeOptions {

@@ -1,4 +1,5 @@
 import { git, moveRef, readRef, resolveCommit, writeCommit, zeros } from './repositories.ts';
+import { fetchSource } from './source-branch.ts';
 import type { MergeRequest, Project, State, User } from './state.ts';
 
 /** Opens a merge request; the source branch must exist. */
@@ -6,6 +7,7 @@ export async function createMergeRequest(
   state: State,
   fields: {
     readonly project: Project;
+    readonly sourceProject: Project;
     readonly author: User;
     readonly sourceBranch: string;
     readonly targetBranch: string;
@@ -16,8 +18,8 @@ export async function createMergeRequest(
     readonly squash: boolean;
   },
 ): Promise<MergeRequest> {
-  const { project } = fields;
-  const sha = (await readRef(state, project, `refs/heads/${fields.sourceBranch}`)) ?? zeros;
+  const { project, sourceProject } = fields;
+  const sha = (await readRef(state, sourceProject, `refs/heads/${fields.sourceBranch}`)) ?? zeros;
   const now = state.time();
   const request: MergeRequest = {
     id: state.next('merge_request'),
@@ -35,11 +37,13 @@ export async function createMergeRequest(
     squashCommit: null,
     autoMerge: null,
     notes: [],
-    headPipeline: project.pipelines.findLast((each) => each.sha === sha && each.ref === fields.sourceBranch) ?? null,
+    headPipeline:
+      sourceProject.pipelines.findLast((each) => each.sha === sha && each.ref === fields.sourceBranch) ?? null,
     checking: state.faults.checkingReads ?? 1,
     visibleAt: state.clock.now() + (state.faults.lagMs ?? 0),
   };
   project.mergeRequests.push(request);
+  await fetchSource(state, request);
   await moveRef(state, project, `refs/merge-requests/${request.iid}/head`, sha);
   announceRequest(state, request, 'open', fields.author);
   return request;
@@ -69,12 +73,13 @@ export async function touchMergeRequest(state: State, request: MergeRequest, sha
   request.checking = state.faults.checkingReads ?? 1;
   request.headPipeline = null;
   request.autoMerge = null;
+  await fetchSource(state, request);
   await moveRef(state, request.project, `refs/merge-requests/${request.iid}/head`, sha);
   announceRequest(state, request, 'update', user);
 }
 
 /** Can the branches be merged? Answers the merged tree, or null for a conflict. */
-async function mergedTree(state: State, request: MergeRequest): Promise<string | null> {
+export async function mergedTree(state: State, request: MergeRequest): Promise<string | null> {
   const { project } = request;
   const target = await readRef(state, project, `refs/heads/${request.targetBranch}`);
   if (!target || request.sha === zeros) return null;
@@ -99,7 +104,8 @@ export async function mergeStatus(state: State, request: MergeRequest): Promise<
     request.checking -= 1;
     return 'checking';
   }
-  if ((await readRef(state, request.project, `refs/heads/${request.sourceBranch}`)) === null) return 'commits_status';
+  if ((await readRef(state, request.sourceProject, `refs/heads/${request.sourceBranch}`)) === null)
+    return 'commits_status';
   const target = await readRef(state, request.project, `refs/heads/${request.targetBranch}`);
   const contained = await git(state, request.project.repository, [
     'merge-base',
@@ -181,7 +187,7 @@ export async function mergeNow(
   request.updatedAt = state.time();
   request.mergeUser = user;
   request.autoMerge = null;
-  if (options.removeSourceBranch ?? request.removeSourceBranch) {
+  if ((options.removeSourceBranch ?? request.removeSourceBranch) && request.sourceProject === project) {
     await moveRef(state, project, `refs/heads/${request.sourceBranch}`, zeros, request.sha);
     updates.push({ ref: `refs/heads/${request.sourceBranch}`, before: request.sha, after: zeros });
   }

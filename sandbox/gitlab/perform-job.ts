@@ -4,7 +4,8 @@ import { producersOf } from './job-order.ts';
 import { environmentSettings } from './pipelines.ts';
 import { runJob } from './run-job.ts';
 import type { JobEnd } from './run-job.ts';
-import type { JobPart, Row, State } from './state.ts';
+import type { JobPart } from './ci-jobs.ts';
+import type { Row, State } from './state.ts';
 
 /** Runs a job with what its pipeline and the jobs before give it, and takes over what its end says about it. */
 export async function performJob(state: State, row: Row, part: JobPart): Promise<JobEnd> {

@@ -9,8 +9,8 @@ import { ensureEnvironment, openDeployment } from './environments.ts';
 import { protection } from './access.ts';
 import { fileAt, git, zeros } from './repositories.ts';
 import type { VariableFields } from './handle.ts';
-import type { JobSpec } from './ci-jobs.ts';
-import type { JobPart, MergeRequest, Pipeline, Project, Row, State, User } from './state.ts';
+import type { JobPart, JobSpec } from './ci-jobs.ts';
+import type { MergeRequest, Pipeline, Project, Row, State, User } from './state.ts';
 
 /** What a pipeline is made for. */
 export interface PipelineRequest {
@@ -23,6 +23,9 @@ export interface PipelineRequest {
   readonly source: string;
   readonly user: User;
   readonly mergeRequest?: MergeRequest | null;
+  /** See `Pipeline`. */
+  readonly sourceSha?: string | null;
+  readonly targetSha?: string | null;
   readonly variables?: readonly VariableFields[];
   /** What `rules:changes` compares with; null: everything counts as changed. */
   readonly changesBase?: string | null;
@@ -52,6 +55,8 @@ export function newPipeline(state: State, request: PipelineRequest): Pipeline {
     visibleAt: state.clock.now() + (request.source === 'push' || request.mergeRequest ? (state.faults.lagMs ?? 0) : 0),
     protectedRef: !request.mergeRequest && protection(request.project, request.ref) !== undefined,
     mergeRequest: request.mergeRequest ?? null,
+    sourceSha: request.sourceSha ?? null,
+    targetSha: request.targetSha ?? null,
     upstream: request.upstream ?? null,
     changesBase: request.changesBase ?? null,
     variables: request.variables ?? [],
@@ -76,11 +81,16 @@ export async function addPipeline(state: State, pipeline: Pipeline): Promise<voi
     pipeline.project.mergeRequests.find(
       (each) =>
         each.state === 'opened' &&
+        each.sourceProject === pipeline.project &&
         each.sourceBranch === pipeline.ref &&
         each.sha === pipeline.sha &&
         !each.headPipeline,
     );
-  if (request && request.sha === pipeline.sha && (pipeline.mergeRequest || !request.headPipeline?.mergeRequest))
+  if (
+    request &&
+    request.sha === (pipeline.sourceSha ?? pipeline.sha) &&
+    (pipeline.mergeRequest || !request.headPipeline?.mergeRequest)
+  )
     request.headPipeline = pipeline;
 }
 

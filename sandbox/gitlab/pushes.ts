@@ -1,4 +1,6 @@
-import { commitOf, git, readRef, resolveCommit, zeros } from './repositories.ts';
+import { commitOf, git, readRef, zeros } from './repositories.ts';
+import { requestPipeline } from './request-pipelines.ts';
+import { requestsFrom } from './source-branch.ts';
 import type { Engine } from './engine.ts';
 import type { MergeRequest, Project, State, User } from './state.ts';
 import { createMergeRequest, touchMergeRequest } from './merge.ts';
@@ -48,28 +50,9 @@ export async function afterPush(
     const common = { project: push.project, sha: after.trim(), user: push.user };
     await engine.create({ ...common, ref: name, tag, beforeSha: update.before, source: 'push', changesBase: base });
     if (tag) continue;
-    for (const request of push.project.mergeRequests) {
-      if (request.state === 'opened' && request.sourceBranch === name)
-        await requestPipeline(state, engine, request, push.user);
-    }
+    for (const request of requestsFrom(state, push.project, name))
+      await requestPipeline(state, engine, request, push.user);
   }
-}
-
-/** A pipeline for a merge request's head. */
-export async function requestPipeline(state: State, engine: Engine, request: MergeRequest, user: User) {
-  const target = await resolveCommit(state, request.project, request.targetBranch);
-  const base = target
-    ? (await git(state, request.project.repository, ['merge-base', target, request.sha]).catch(() => '')).trim()
-    : '';
-  return engine.create({
-    project: request.project,
-    sha: request.sha,
-    ref: `refs/merge-requests/${request.iid}/head`,
-    source: 'merge_request_event',
-    user,
-    mergeRequest: request,
-    changesBase: base || null,
-  });
 }
 
 /** Merge requests of a pushed branch follow it; push options open new ones. */
@@ -81,11 +64,10 @@ async function pushedRequests(
   options: readonly string[],
 ): Promise<void> {
   const { project } = push;
-  for (const request of project.mergeRequests) {
-    if (request.state !== 'opened') continue;
-    if (request.sourceBranch === branch) await touchMergeRequest(state, request, sha, push.user);
-    else if (request.targetBranch === branch) await noticeMerged(state, request, sha, push.user);
-  }
+  for (const request of requestsFrom(state, project, branch)) await touchMergeRequest(state, request, sha, push.user);
+  for (const request of project.mergeRequests)
+    if (request.state === 'opened' && request.targetBranch === branch && request.sha !== sha)
+      await noticeMerged(state, request, sha, push.user);
   const value = (name: string) =>
     options
       .find((option) => option.startsWith(`merge_request.${name}=`))
@@ -101,6 +83,7 @@ async function pushedRequests(
   const commit = await commitOf(state, project, sha);
   await createMergeRequest(state, {
     project,
+    sourceProject: project,
     author: push.user,
     sourceBranch: branch,
     targetBranch: target,
@@ -114,7 +97,7 @@ async function pushedRequests(
 
 /** A request whose head a push brought into the target counts as merged. */
 async function noticeMerged(state: State, request: MergeRequest, targetSha: string, user: User): Promise<void> {
-  if ((await readRef(state, request.project, `refs/heads/${request.sourceBranch}`)) === null) return;
+  if ((await readRef(state, request.sourceProject, `refs/heads/${request.sourceBranch}`)) === null) return;
   const contained = await git(state, request.project.repository, [
     'merge-base',
     '--is-ancestor',

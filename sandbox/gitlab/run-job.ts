@@ -9,7 +9,8 @@ import { writeKubeconfig } from './agents.ts';
 import { canceledLine, logReader, signalScript } from './job-process.ts';
 import { git } from './repositories.ts';
 import type { VariableFields } from './handle.ts';
-import type { JobPart, Row, State } from './state.ts';
+import type { JobPart } from './ci-jobs.ts';
+import type { Row, State } from './state.ts';
 
 /** How a job ended. */
 export interface JobEnd {

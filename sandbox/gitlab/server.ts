@@ -21,6 +21,7 @@ import {
   createPerson,
   createResourceToken,
   ensureGroup,
+  forkProject,
   projectHandle,
   publishVersion,
   putVariable,
@@ -140,6 +141,11 @@ export async function startGitLab(options: GitLabOptions): Promise<GitLabServer>
       return sha;
     },
     publishVersion: (path, tag) => publishVersion(state, getProject(state, path), tag, owner),
+    async forkProject(path, fork, username) {
+      const person = [...state.users.values()].find((user) => user.username === username);
+      if (!person) throw new Error(`there is no user ${username}`);
+      return projectHandle(state, await forkProject(state, getProject(state, path), fork, person));
+    },
     useRegistry(place) {
       state.registry = place;
     },

@@ -4,7 +4,7 @@ import { addBot, addToken, addUser, dateIn, newSecret } from './tokens.ts';
 import { afterPush } from './pushes.ts';
 import type { Engine } from './engine.ts';
 import type { AccessLevel, GitLabServer, ProjectHandle, VariableFields } from './handle.ts';
-import { initRepository, moveRef, readRef, resolveCommit, writeCommit, zeros } from './repositories.ts';
+import { git, initRepository, moveRef, readRef, resolveCommit, writeCommit, zeros } from './repositories.ts';
 import type { Changes } from './repositories.ts';
 import { getProject } from './lookup.ts';
 import type { Group, Project, State, User } from './state.ts';
@@ -27,6 +27,7 @@ export function addProject(
   state: State,
   path: string,
   fields: Parameters<GitLabServer['createProject']>[1] = {},
+  forkedFrom?: Project,
 ): Project {
   if (!/^[\w.-]+(\/[\w.-]+)+$/.test(path)) throw new Error(`not a project path: ${path}`);
   if (state.projects.has(path.toLowerCase())) throw new Error(`the project ${path} exists already`);
@@ -54,6 +55,8 @@ export function addProject(
     freezePeriods: [],
     deployKeys: [],
     releases: [],
+    forkedFrom: forkedFrom ?? null,
+    mergedResults: false,
     catalog: false,
     description: fields.description ?? '',
     visibility: fields.visibility ?? 'private',
@@ -68,6 +71,16 @@ export function addProject(
   state.projects.set(path.toLowerCase(), project);
   initRepository(state, project);
   return project;
+}
+
+/** A copy of a project with its branches and tags, without its variables and members. */
+export async function forkProject(state: State, from: Project, path: string, owner: User): Promise<Project> {
+  const { defaultBranch, visibility } = from;
+  const fork = addProject(state, path, { defaultBranch, visibility }, from);
+  fork.members.set(owner.id, 50);
+  const refs = ['+refs/heads/*:refs/heads/*', '+refs/tags/*:refs/tags/*'];
+  await git(state, fork.repository, ['fetch', '-q', `file://${from.repository}`, ...refs]);
+  return fork;
 }
 
 /** A project as callers see it. */

@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import type { Clock } from '../../src/systems/clock.ts';
-import type { JobSpec } from './ci-jobs.ts';
+import type { JobPart } from './ci-jobs.ts';
 import type { AccessLevel, Faults, GitLabEvent, Profile, RegistryPlace, VariableFields } from './handle.ts';
 
 /** What the simulated GitLab remembers. Mutable: this is its database. Times are ISO 8601. */
@@ -107,6 +107,8 @@ export interface MergeRequest {
   readonly id: number;
   readonly iid: number;
   readonly project: Project;
+  /** Where its branch is; a fork, or the project itself. */
+  readonly sourceProject: Project;
   readonly author: User;
   readonly createdAt: string;
   readonly sourceBranch: string;
@@ -157,6 +159,9 @@ export interface Pipeline {
   readonly visibleAt: number;
   readonly protectedRef: boolean;
   readonly mergeRequest: MergeRequest | null;
+  /** Of a merge request pipeline: the head that it is for, and of a merged result the target branch then. */
+  readonly sourceSha: string | null;
+  readonly targetSha: string | null;
   /** The trigger job that started it. */
   readonly upstream: Row | null;
   /** What `rules:changes` compares with. */
@@ -198,24 +203,6 @@ export interface Row {
   downstream: Pipeline | null;
 }
 
-/** What a job is beyond its row. */
-export interface JobPart {
-  readonly spec: JobSpec;
-  readonly token: string;
-  /** May it still use its token? */
-  alive: boolean;
-  environment: string | null;
-  resourceGroup: string | null;
-  exitCode: number | null;
-  log: () => string;
-  raw: () => string;
-  /** Folder with its artifacts, once it has any. */
-  artifacts: string | null;
-  dotenv: Readonly<Record<string, string>>;
-  cancel: (() => void) | null;
-  variables: readonly VariableFields[];
-}
-
 /** Signs JSON Web Tokens (RS256). */
 export interface Signer {
   readonly keyId: string;
@@ -252,6 +239,9 @@ export interface Project {
   readonly freezePeriods: { id: number; freeze_start: string; freeze_end: string; cron_timezone: string }[];
   readonly deployKeys: { id: number; title: string; key: string; can_push: boolean; created_at: string }[];
   readonly releases: Release[];
+  readonly forkedFrom: Project | null;
+  /** Do merge requests get pipelines of their merged results? */
+  mergedResults: boolean;
   /** Are its components in the CI/CD catalog? */
   catalog: boolean;
   description: string;
