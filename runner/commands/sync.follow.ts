@@ -7,14 +7,16 @@ import type { ObjectRef, ReconcileRequest } from '../../src/notify/request.ts';
 import type { OwnTimeouts } from '../../src/sync/deadlines.ts';
 import type { LineageOf } from '../../src/sync/lineage.ts';
 import type { FollowCluster } from '../../src/sync/sync.ts';
+import { touches } from '../../src/sync/touched.ts';
 import type { Cluster } from '../../src/systems/cluster.ts';
+import type { GitRepository } from '../../src/systems/git.ts';
 import { followCluster } from '../../src/watch/follow.ts';
 import { followStatuses } from '../../src/watch/statuses.ts';
 import type { Followed } from '../../src/watch/verdict.ts';
 import type { Context } from '../context.ts';
 
 /** Notify and watch for one cluster, with the job's credentials. */
-export function followIn(context: Context, lineage: LineageOf): FollowCluster {
+export function followIn(context: Context, repository: GitRepository, lineage: LineageOf): FollowCluster {
   return async function* follow(settings, followed, deadline, signal) {
     const cluster = await openCluster(context, settings);
     yield* followCluster({
@@ -32,6 +34,7 @@ export function followIn(context: Context, lineage: LineageOf): FollowCluster {
         const relation = await lineage(theirs, app, environment);
         return relation === 'ours' || relation === 'same';
       },
+      touches: ({ commit }, paths) => touches(repository, commit, paths),
       ask: (one, source) => askFlux(context, cluster, settings, one, source, signal),
     });
   };

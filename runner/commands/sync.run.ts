@@ -72,7 +72,7 @@ export async function syncPublished(
     gitlab: () => context.gitlab(),
     gitlabFor: (app) => context.gitlabFor(app),
     lineage,
-    follow: followIn(context, lineage),
+    follow: followIn(context, repository, lineage),
     followStatuses: followStatusesIn(context, place.project),
     info: (text) => context.reporter.info(text),
     warn: (text) => context.reporter.warn(text),

@@ -1,13 +1,14 @@
 import pMap from 'p-map';
 import type { Origin } from '../app/change.ts';
 import type { Publication, PublishedArtifact } from '../artifact/published.ts';
-import type { Config, Pair } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
 import { allPairs } from '../config/pair.ts';
 import type { CommitClaim } from '../delivery/commit.ts';
 import { Fault, faultRecord } from '../fault.ts';
 import { commitOfRevision, formatRevision } from '../revision.ts';
 import type { CommitInfo, GitRepository } from '../systems/git.ts';
 import type { Registry } from '../systems/registry.ts';
+import { touches } from './touched.ts';
 
 /** What is asked about. */
 export interface StandingRequest {
@@ -62,7 +63,9 @@ export async function standingPublication(
       };
       const claimed = own.length > 0;
       if (pair.source === 'git') {
-        const changed = claimed || (await touched(repository, parent ?? null, commit, pair, artifact));
+        // Roots may lie beside the path; without one of its own an environment's folder is below it.
+        const changed =
+          claimed || (await touches(repository, commit, artifact.roots.length > 0 ? artifact.roots : [artifact.path]));
         const outcome = changed ? 'pushed' : 'unchanged';
         return [{ ...base, repository: '', tags: [], digest: null, outcome, reason: 'Flux reads the repository' }];
       }
@@ -108,19 +111,4 @@ async function isNewer(repository: GitRepository, ours: string, theirs: string):
     if (error instanceof Fault && error.code === 'commit_missing') return false;
     throw error;
   }
-}
-
-/** Does the commit change a file below the artifact's path or roots? */
-async function touched(
-  repository: GitRepository,
-  parent: string | null,
-  commit: string,
-  pair: Pair,
-  artifact: Pair['artifacts'][number],
-): Promise<boolean> {
-  // Roots may lie beside the path; without one of its own an environment's folder is below it.
-  const folders = artifact.roots.length > 0 ? artifact.roots : [artifact.path];
-  const list = async (sha: string) =>
-    (await repository.tree(sha, folders)).map((entry) => `${entry.mode} ${entry.oid} ${entry.path}`).join('\n');
-  return parent === null || (await list(parent)) !== (await list(commit));
 }

@@ -15,6 +15,8 @@ export interface Lineage {
   readonly contains: (ours: string, theirs: string, followed: Followed) => Promise<boolean>;
   /** Does commit `theirs`, which contains ours, still hold the values that ours set for this app and environment? */
   readonly stillHolds: (ours: string, theirs: string, followed: Followed) => Promise<boolean>;
+  /** Does our commit change a file at or below these repository paths? Absent: nothing is said about it. */
+  readonly touches?: (followed: Followed, paths: readonly string[]) => Promise<boolean>;
 }
 
 /** What acts keep of one Followed. */
@@ -22,6 +24,8 @@ export interface Known {
   readonly followed: Followed;
   readonly relations: Map<string, Relation>;
   readonly asked: Map<string, Asked>;
+  /** Answers of `touches`, by the paths joined by line breaks. */
+  readonly touched: Map<string, boolean>;
   /** Revisions being asked about, and when to ask again. */
   readonly questions: Map<string, number>;
 }
@@ -110,7 +114,16 @@ export function createActs(
     enqueue(async () => void (await ask(followed, source)));
   }
 
+  async function look({ followed, touched, questions }: Known, paths: string): Promise<void> {
+    if (questions.has(paths)) return;
+    questions.set(paths, Number.POSITIVE_INFINITY);
+    // What cannot be told (a shallow clone) is not held against anybody.
+    touched.set(paths, (await options.touches?.(followed, paths.split('\n')).catch(() => false)) ?? false);
+    options.changed();
+  }
+
   return (known, settled) => {
+    for (const paths of settled.touches) void look(known, paths);
     for (const theirs of settled.questions) void relate(known, theirs);
     for (const ref of settled.asks) askConsumer(known, ref);
     for (const source of settled.behind) askSource(known, source);

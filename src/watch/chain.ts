@@ -1,5 +1,5 @@
 import type { ObjectRef } from '../notify/request.ts';
-import { hasChart, judgeHelmRelease, type HelmReleaseObject } from './helmrelease.ts';
+import { hasChart, isBuiltFrom, judgeHelmRelease, type HelmReleaseObject } from './helmrelease.ts';
 import { isWorkload, keyOf, watchedKinds, type InventoryEntry, type KindName } from './kinds.ts';
 import { judgeKustomization, type KustomizationObject } from './kustomization.ts';
 import { judged, judgeStanding, type Judgement } from './readiness.ts';
@@ -28,15 +28,24 @@ export interface ChainInput {
   readonly wanted: ReadonlySet<string>;
   readonly health: 'workloads' | 'applied';
   readonly asked: ReadonlyMap<string, Asked>;
+  /** Our own revision, and whether its commit touches these paths (joined by line breaks). */
+  readonly ours: string;
+  readonly touched: ReadonlyMap<string, boolean>;
   /** When something was first seen without a break. */
   readonly since: (what: string) => number;
+  /** Has it been seen without a break for so many milliseconds? */
+  readonly stoodFor: (what: string, ms: number) => boolean;
 }
 
-/** All that takes part, judged, from the source's consumers down; `asks` are objects whose inputs may have changed. */
+/**
+ * All that takes part, judged, from the source's consumers down; `asks` are objects whose inputs may have changed,
+ * `touches` paths of which must be known whether our commit touches them.
+ */
 export interface Chain {
   readonly judgements: readonly Judgement[];
   readonly needs: readonly Need[];
   readonly asks: readonly ObjectRef[];
+  readonly touches: readonly string[];
 }
 
 /**
@@ -49,6 +58,7 @@ export function walkChain(input: ChainInput): Chain {
   const judgements: Judgement[] = [];
   const needs: Need[] = [];
   const asks: ObjectRef[] = [];
+  const touches: string[] = [];
   const visited = new Set<string>();
   const ours = new Map(input.sources.map((source) => [source.key, source]));
   /** Everything that the chain applied so far, as `Kind/namespace/name`. */
@@ -192,13 +202,35 @@ export function walkChain(input: ChainInput): Chain {
     const chart = release.suspended || release.deleting ? false : chartState(release, after);
     if (typeof chart !== 'boolean') return void judgements.push(chart);
     let judgement = judgeHelmRelease(release, chart);
-    if (judgement.state === 'ready') judgement = awaitInputs(release) ?? judgement;
+    if (judgement.state === 'ready') judgement = missedChange(release) ?? awaitInputs(release) ?? judgement;
     judgements.push(judgement);
     if (judgement.state !== 'ready' || input.health !== 'workloads' || release.waits) return;
     if (release.remote) return seeNothingOf(release, release.inventory ?? []);
     if (release.inventory) return descend(release, release.inventory, true);
     const why = 'the release does not wait for its workloads and lists no inventory (Flux ≥ 2.8 does)';
     judgements.push(judged(release.ref, 'unknown', 'NotWaited', why, { applied: true }));
+  }
+
+  /**
+   * A chart from git is packaged anew only when its version changes (source-controller, internal/helm/chart): what our
+   * commit changed inside a chart that stands since before our commit came is not deployed, however ready all is. The
+   * times compared are both the cluster's.
+   */
+  function missedChange(release: HelmReleaseObject): Judgement | undefined {
+    const chart = release.chart && view.helmChart(release.chart);
+    const source = ours.get(keyOf(release.source));
+    if (!chart || chart.byRevision || source?.target !== input.ours || source.ref.kind !== 'GitRepository')
+      return undefined;
+    if (!chart.storedAt || !source.storedAt || chart.storedAt >= source.storedAt) return undefined;
+    const paths = chart.paths.join('\n');
+    const touched = input.touched.get(paths);
+    if (touched === false) return undefined;
+    if (touched === undefined) {
+      touches.push(paths);
+      return judged(release.ref, 'progressing', 'Reading', 'looking whether the commit changed the chart');
+    }
+    const why = `the commit changed ${chart.paths.join(', ')}, but not the chart’s version (${chart.revision}), so Flux does not deploy it: raise the version, or set reconcileStrategy: Revision`;
+    return judged(release.ref, 'failed', 'ChartVersionUnchanged', why);
   }
 
   /** Has the chart that is wanted arrived in the release? A judgement where that cannot be told yet. */
@@ -215,7 +247,8 @@ export function walkChain(input: ChainInput): Chain {
     const chart = view.helmChart(release.chart);
     if (chart?.builtFrom === undefined || chart.revision === undefined) return false;
     const built = targetOf(chart.builtFrom);
-    return (ours.has(source.key) ? wanted.has(built) : built === source.target) && hasChart(release, chart.revision);
+    const isWanted = ours.has(source.key) ? wanted.has(built) : built === source.target;
+    return isWanted && isBuiltFrom(chart, built, input.stoodFor) && hasChart(release, chart.revision);
   }
 
   for (let next = queue.shift(); next; next = queue.shift()) {
@@ -226,7 +259,7 @@ export function walkChain(input: ChainInput): Chain {
     else releases.push({ release: consumer as HelmReleaseObject, after: next.after });
     if (queue.length === 0) for (const { release, after } of releases.splice(0)) visitHelmRelease(release, after);
   }
-  return { judgements, needs, asks };
+  return { judgements, needs, asks, touches };
 }
 
 function isFlux(entry: InventoryEntry, kind: 'Kustomization' | 'HelmRelease'): boolean {

@@ -67,6 +67,7 @@ export async function* followCluster(options: FollowOptions): AsyncGenerator<Obs
     ...base,
     contains: options.contains,
     stillHolds: options.stillHolds,
+    ...(options.touches ? { touches: options.touches } : {}),
     ask: options.ask,
     askAfter: options.askAfter ?? 0,
   });
@@ -74,6 +75,7 @@ export async function* followCluster(options: FollowOptions): AsyncGenerator<Obs
     followed,
     relations: new Map(),
     asked: new Map(),
+    touched: new Map(),
     questions: new Map(),
     progress: noProgress,
     shown: '',

@@ -77,16 +77,23 @@ export function readHelmRelease(object: KubernetesObject): HelmReleaseObject {
   };
 }
 
-/** A HelmChart: which revision of its source it was built from, and its own. */
+/** A HelmChart: which revision of its source was looked at last, and the chart that stands. */
 export interface HelmChartObject extends FluxObject {
   readonly source: ObjectRef;
   readonly builtFrom: string | undefined;
+  /** The chart's version; with `reconcileStrategy: Revision` and `+<12 hex>` of the commit. */
   readonly revision: string | undefined;
+  readonly byRevision: boolean;
+  /** When the chart was packaged (RFC 3339, UTC, by the cluster's clock). */
+  readonly storedAt: string | undefined;
+  /** What it is packaged of: the chart's folder and values files, repository paths. */
+  readonly paths: readonly string[];
 }
 
 /** Reads a HelmChart. */
 export function readHelmChart(object: KubernetesObject): HelmChartObject {
-  const sourceRef = fieldsOf(fieldsOf(object.spec)['sourceRef']);
+  const spec = fieldsOf(object.spec);
+  const sourceRef = fieldsOf(spec['sourceRef']);
   const status = fieldsOf(object.status);
   return {
     ...readFluxObject(object),
@@ -97,7 +104,32 @@ export function readHelmChart(object: KubernetesObject): HelmChartObject {
     },
     builtFrom: textOf(status['observedSourceArtifactRevision']),
     revision: textOf(fieldsOf(status['artifact'])['revision']),
+    byRevision: spec['reconcileStrategy'] === 'Revision',
+    storedAt: textOf(fieldsOf(status['artifact'])['lastUpdateTime']),
+    paths: [spec['chart'], ...itemsOf(spec['valuesFiles'])].flatMap((path) => {
+      const text = textOf(path);
+      return text === undefined ? [] : [normalizePath(text)];
+    }),
   };
+}
+
+/** Times (milliseconds) within which the fields of one object may contradict each other. */
+export const FIELDS_SETTLE_MS = 1_500;
+
+/**
+ * Does the chart that stands come from this commit? source-controller writes `observedSourceArtifactRevision` first, then
+ * Ready, then the artifact, some ten milliseconds apart: beside the new commit stands the old chart for a while. A chart
+ * by revision names its commit; of another the fields count when they have stood together for `FIELDS_SETTLE_MS`.
+ */
+export function isBuiltFrom(
+  chart: HelmChartObject,
+  commit: string,
+  stoodFor: (what: string, ms: number) => boolean,
+): boolean {
+  if (chart.revision === undefined) return false;
+  if (chart.byRevision) return chart.revision.endsWith(`+${commit.slice(0, 12)}`);
+  const idle = chart.reconciling?.status !== 'True' && chart.ready?.status === 'True' && chart.observed;
+  return idle && stoodFor(`chart ${chart.key} ${commit} ${chart.revision}`, FIELDS_SETTLE_MS);
 }
 
 /** Has the release taken up this chart revision? For OCI the digest is compared, else the version. */

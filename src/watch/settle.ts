@@ -17,6 +17,8 @@ export interface SettleInput {
   /** Known relations of other revisions (by commit where known, else by the whole revision). */
   readonly relations: ReadonlyMap<string, Relation>;
   readonly asked: ReadonlyMap<string, Asked>;
+  /** Does our commit touch these paths (joined by line breaks)? */
+  readonly touched: ReadonlyMap<string, boolean>;
   /** Milliseconds since the epoch, of this machine: the cluster's own times are never compared with it. */
   readonly now: number;
   readonly patience: Patience;
@@ -38,6 +40,8 @@ export interface Settled {
   readonly behind: readonly ObjectRef[];
   /** Revisions whose relation to ours must be found out. */
   readonly questions: readonly string[];
+  /** Paths (joined by line breaks) of which must be found out whether our commit touches them. */
+  readonly touches: readonly string[];
 }
 
 /** Decides how one Followed stands. Pure: the same input gives the same answer. */
@@ -88,7 +92,10 @@ export function settle(input: SettleInput): Settled {
       wanted: fetching.wanted,
       health: followed.health,
       asked: input.asked,
+      ours: followed.wanted,
+      touched: input.touched,
       since: marks.since,
+      stoodFor: (what, ms) => !marks.recent(what, ms),
     });
     // Before the source shows our revision nothing below it speaks of it, but a suspension or deletion does.
     judgements.push(
@@ -97,6 +104,7 @@ export function settle(input: SettleInput): Settled {
     if (fetched) {
       needs.push(...chain.needs);
       open.asks.push(...chain.asks);
+      open.touches.push(...chain.touches);
     }
   }
   for (const one of consumers.forbidden) {
@@ -152,6 +160,7 @@ function openLook(input: SettleInput, marks: Marks) {
   const asks: ObjectRef[] = [];
   const behind: ObjectRef[] = [];
   const questions: string[] = [];
+  const touches: string[] = [];
   const seen = new Set(input.progress.seen);
   const close = (
     phase: Settled['phase'],
@@ -170,6 +179,7 @@ function openLook(input: SettleInput, marks: Marks) {
     asks,
     behind,
     questions,
+    touches,
   });
   const wait = (phase: Settled['phase'], judgements: readonly Judgement[], reason: string, message: string) =>
     close(phase, judgements, reason, message, null);
@@ -188,7 +198,7 @@ function openLook(input: SettleInput, marks: Marks) {
     if (marks.recent(`gone ${key}`, input.patience.gone)) return wait('waiting', [], 'Deleted', message);
     return end('failed', 'Deleted', message, 'waiting', [judged(ref, 'failed', 'Deleted', message)]);
   };
-  return { needs, asks, behind, questions, seen, wait, end, lose };
+  return { needs, asks, behind, questions, touches, seen, wait, end, lose };
 }
 
 /** A judgement with grace becomes a failure when it has outlasted its patience. */

@@ -20,6 +20,8 @@ export interface SourceObject extends FluxObject {
   readonly revision: string | undefined;
   /** Commit of the artifact: git's own, or the one in the OCI annotation `org.opencontainers.image.revision`. */
   readonly commit: string | undefined;
+  /** When the artifact was stored (RFC 3339, UTC, by the cluster's clock). */
+  readonly storedAt: string | undefined;
   readonly fetchFailed: Condition | undefined;
   readonly verified: Condition | undefined;
 }
@@ -36,6 +38,7 @@ export function readSource(object: KubernetesObject): SourceObject {
     revision,
     target: revision === undefined ? undefined : targetOf(revision),
     commit: git ?? (origin === undefined ? undefined : commitOfRevision(origin)),
+    storedAt: textOf(artifact['lastUpdateTime']),
     fetchFailed: conditionOf(object, 'FetchFailed'),
     verified: conditionOf(object, 'SourceVerified'),
   };

@@ -51,7 +51,7 @@ export async function startApiServer(options: StartOptions, etcd: string, port: 
   const ca = readFileSync(certificate, 'utf8');
   const kube = connectKube({ url, token: adminToken, ca });
   const kubeconfig = join(folder, 'kubeconfig');
-  writeFileSync(kubeconfig, kubeconfigText(url, certificate, adminToken), { mode: 0o600 });
+  writeFileSync(kubeconfig, kubeconfigText(url, ca, adminToken), { mode: 0o600 });
   const ready = () =>
     until(
       'the API server',
@@ -64,12 +64,12 @@ export async function startApiServer(options: StartOptions, etcd: string, port: 
   return { child, url, ca, adminToken, kube, kubeconfig, ready };
 }
 
-function kubeconfigText(server: string, certificate: string, token: string): string {
+function kubeconfigText(server: string, ca: string, token: string): string {
   return JSON.stringify({
     apiVersion: 'v1',
     kind: 'Config',
     'current-context': 'lab',
-    clusters: [{ name: 'lab', cluster: { server, 'certificate-authority': certificate } }],
+    clusters: [{ name: 'lab', cluster: { server, 'certificate-authority-data': Buffer.from(ca).toString('base64') } }],
     users: [{ name: 'admin', user: { token } }],
     contexts: [{ name: 'lab', context: { cluster: 'lab', user: 'admin' } }],
   });

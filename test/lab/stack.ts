@@ -128,7 +128,7 @@ async function startOnce(options: StackOptions): Promise<LabStack> {
       pids: run.pids,
       addToken: reviews.add,
       removeToken: reviews.remove,
-      restart: controllers.restart,
+      restart: (controller) => controllers.restart(controller),
       freeze: (controller, frozen) => void process.kill(run.pids[controller] ?? 0, frozen ? 'SIGSTOP' : 'SIGCONT'),
       memory: run.children.memory,
       stop,

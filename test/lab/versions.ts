@@ -18,7 +18,7 @@ export function connectVersions(
   let count = 0;
   const versions = {
     /** Pushes files under the followed tag, or another. */
-    async push(name: string, files: Push['files'], more: Partial<Push> = {}): Promise<Version> {
+    push: async (name: string, files: Push['files'], more: Partial<Push> = {}): Promise<Version> => {
       const commit = String(++count).padStart(40, '0');
       const { digest } = await stage().scene.push(`team/${name}`, files, {
         annotations: { 'org.opencontainers.image.revision': `main@sha1:${commit}` },
@@ -27,13 +27,13 @@ export function connectVersions(
       return { repository: `team/${name}`, wanted: digest, commit };
     },
     /** Puts a source and a Kustomization of this name that follow it. */
-    async follow(name: string, spec: object = {}): Promise<void> {
+    follow: async (name: string, spec: object = {}): Promise<void> => {
       const { scene } = stage();
       await scene.put('OCIRepository', name, scene.ociSpec(`team/${name}`));
       await scene.put('Kustomization', name, scene.kustomizationSpec(name, spec));
     },
     /** Stands applied, and healthy where it waits, at a first version. */
-    async stand(name: string, files: Push['files'], spec: object = {}): Promise<Version> {
+    stand: async (name: string, files: Push['files'], spec: object = {}): Promise<Version> => {
       const first = await versions.push(name, files);
       await versions.follow(name, spec);
       await stage().scene.waitFor('Kustomization', name, hasApplied(first.wanted));

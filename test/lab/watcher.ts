@@ -20,12 +20,17 @@ export interface Watched {
 
 /**
  * sluice's own watch on a stack, with the rights of the example's Role and nothing more: the token stands for a CI job,
- * as GitLab's agent impersonates one. `role`: other roles as YAML; `url`: another address of the API server.
+ * as GitLab's agent impersonates one. `role`: other roles as YAML; `url`: another address of the API server;
+ * `project`: another project than 42.
  */
-export async function connectWatcher(stack: LabStack, options: { readonly role?: string; readonly url?: string } = {}) {
+export async function connectWatcher(
+  stack: LabStack,
+  options: { readonly role?: string; readonly url?: string; readonly project?: string } = {},
+) {
   const clock = systemClock();
   const token = randomBytes(16).toString('hex');
-  const groups = ['gitlab:ci_job', 'gitlab:project:42', 'gitlab:project_env:42:staging'];
+  const { project = '42' } = options;
+  const groups = ['gitlab:ci_job', `gitlab:project:${project}`, `gitlab:project_env:${project}:staging`];
   stack.addToken(token, { user: 'gitlab:ci_job:1', groups });
   await stack.kube.apply(options.role ?? rolesText());
   const authority = stack.ca ? { 'certificate-authority-data': Buffer.from(stack.ca).toString('base64') } : {};

@@ -42,6 +42,7 @@ export function lookAt(followed: Followed = podinfo) {
   const view: ClusterView = createView();
   const relations = new Map<string, Relation>();
   const asked = new Map<string, Asked>();
+  const touched = new Map<string, boolean>();
   let progress: Progress = noProgress;
   let now = 1_000_000;
   const refused = new Set<string>();
@@ -64,7 +65,7 @@ export function lookAt(followed: Followed = podinfo) {
     let settled!: Settled;
     // A second look stands for the fresh lists that the first one may have asked for.
     for (let turn = 0; turn < 3; turn += 1) {
-      settled = settle({ view, followed, progress, relations, asked, now, patience: defaultPatience });
+      settled = settle({ view, followed, progress, relations, asked, touched, now, patience: defaultPatience });
       progress = settled.progress;
       if (settled.needs.length === 0) break;
       show(current);
@@ -75,10 +76,11 @@ export function lookAt(followed: Followed = podinfo) {
     view,
     relations,
     asked,
+    touched,
     look,
     /** One look without the fresh lists. */
     glance: () => {
-      const settled = settle({ view, followed, progress, relations, asked, now, patience: defaultPatience });
+      const settled = settle({ view, followed, progress, relations, asked, touched, now, patience: defaultPatience });
       progress = settled.progress;
       return settled;
     },

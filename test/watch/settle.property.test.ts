@@ -177,6 +177,7 @@ test('unknown data is never an error', () => {
         progress: noProgress,
         relations: new Map(),
         asked: new Map(),
+        touched: new Map(),
         now: 2,
         patience: defaultPatience,
       });

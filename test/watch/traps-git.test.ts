@@ -73,6 +73,70 @@ describe('source: git', () => {
   });
 });
 
+describe('a chart in the delivery repository', () => {
+  const delivery = {
+    ...podinfo,
+    source: 'git' as const,
+    urls: ['https://gitlab.example.com/shop/delivery.git'],
+    reference: 'main',
+    wanted: ourCommit,
+    roots: ['chart'],
+  };
+  const sourceRef = { kind: 'GitRepository', name: 'delivery' };
+  const charted = (version: string) =>
+    helmRelease(version, {
+      spec: { chart: { spec: { chart: './chart', sourceRef } }, chartRef: undefined },
+      status: { helmChart: 'flux-system/flux-system-tiny' },
+    });
+  const chart = (commit: string, revision: string, spec: object = {}, storedAt = '2026-11-22T10:00:09Z') => ({
+    ...gitRepository(commit, {
+      name: 'flux-system-tiny',
+      spec: { chart: './chart', sourceRef, reconcileStrategy: 'ChartVersion', ...spec },
+      status: {
+        observedSourceArtifactRevision: `main@sha1:${commit}`,
+        artifact: { revision, lastUpdateTime: storedAt },
+      },
+    }),
+    kind: 'HelmChart',
+  });
+  const fetched = gitRepository(ourCommit, {
+    status: { artifact: { revision: `main@sha1:${ourCommit}`, lastUpdateTime: '2026-11-22T10:00:05Z' } },
+  });
+
+  test('by revision: the chart names its commit, whatever else is written earlier', () => {
+    const spec = { reconcileStrategy: 'Revision' };
+    const [ourChart, oldChart] = [`0.1.0+${ourCommit.slice(0, 12)}`, `0.1.0+${formerCommit.slice(0, 12)}`];
+    const early = lookAt(delivery);
+    early.look(fetched, chart(ourCommit, oldChart, spec), charted(oldChart));
+    expect(nameOf(early.pass(60_000))).toBeNull();
+    expect(nameOf(lookAt(delivery).look(fetched, chart(ourCommit, ourChart, spec), charted(oldChart)))).toBeNull();
+    expect(nameOf(lookAt(delivery).look(fetched, chart(ourCommit, ourChart, spec), charted(ourChart)))).toBe('synced');
+  });
+
+  test('by version: the old chart stands beside the new commit for a moment', () => {
+    const cluster = lookAt(delivery);
+    expect(nameOf(cluster.look(fetched, chart(ourCommit, '0.1.0'), charted('0.1.0')))).toBeNull();
+    cluster.tick(100);
+    expect(nameOf(cluster.look(fetched, chart(ourCommit, '0.2.0'), charted('0.1.0')))).toBeNull();
+    cluster.look(fetched, chart(ourCommit, '0.2.0'), charted('0.2.0'));
+    expect(nameOf(cluster.pass(3_000))).toBe('synced');
+  });
+
+  test('by version: what changed in a chart of the same version is not deployed, and never green', () => {
+    const standing = chart(ourCommit, '0.1.0', { valuesFiles: ['values.yaml'] }, '2026-11-22T09:00:00Z');
+    const cluster = lookAt(delivery);
+    cluster.look(fetched, standing, charted('0.1.0'));
+    const asking = cluster.pass(3_000);
+    expect([nameOf(asking), asking.touches]).toEqual([null, ['chart\nvalues.yaml']]);
+    cluster.touched.set('chart\nvalues.yaml', true);
+    expect(cluster.look().verdict).toMatchObject({ verdict: 'failed', reason: 'ChartVersionUnchanged' });
+    const untouched = lookAt(delivery);
+    untouched.touched.set('chart\nvalues.yaml', false);
+    untouched.look(fetched, standing, charted('0.1.0'));
+    expect(nameOf(untouched.pass(3_000))).toBe('synced');
+  });
+});
+
 describe('HelmRelease of our own source', () => {
   const charted = { chartRef: { kind: 'OCIRepository', name: 'podinfo' } };
   test('trap 3: the digest of the chart is compared, by twelve digits or in full', () => {

@@ -194,6 +194,7 @@ export function reconcileSource(world: World, resolve: Resolve) {
       if (!isCurrent) {
         if (standing['revision'] !== undefined) draft.set('ArtifactOutdated', 'True', 'NewRevision', resolved.news);
         progress(draft, `building artifact: ${resolved.news}`, true);
+        Object.assign(draft.rest, resolved.noted);
         await draft.write();
         await store(world, object, draft, resolved);
         for (const [name, value] of Object.entries(observed)) {

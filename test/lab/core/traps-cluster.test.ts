@@ -58,7 +58,7 @@ describe('traps of the cluster itself', () => {
     const shaky = await connectWatcher(stack, { url: cutter.url });
     await stand('cut', app('cut'));
     const ours = await push('cut', app('cut', { color: 'green' }));
-    const cutting = setInterval(cutter.cut, 400);
+    const cutting = setInterval(() => cutter.cut(), 400);
     try {
       expect((await shaky.watch(shaky.followed(ours))).verdict).toMatchObject({ verdict: 'synced' });
       const broken = await push('cut', app('cut', { tag: '2.0.0-broken' }));
