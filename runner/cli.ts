@@ -3,6 +3,7 @@ import { Fault } from '../src/fault.ts';
 import type { Command, Flag } from './command.ts';
 import { deliverCommand } from './commands/deliver.ts';
 import { demoCommand } from './commands/demo.ts';
+import { doctorCommand } from './commands/doctor.ts';
 import { editCommand } from './commands/edit.ts';
 import { notifyCommand } from './commands/notify.ts';
 import { publishCommand } from './commands/publish.ts';
@@ -20,6 +21,7 @@ export const commands: readonly Command[] = [
   notifyCommand,
   syncCommand,
   deliverCommand,
+  doctorCommand,
   schemaCommand,
   demoCommand,
 ];

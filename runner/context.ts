@@ -1,12 +1,12 @@
 import type { Config } from '../src/config/config.ts';
 import type { Secret } from '../src/secret.ts';
 import type { Clock } from '../src/systems/clock.ts';
-import type { Cluster } from '../src/systems/cluster.ts';
 import type { Files } from '../src/systems/files.ts';
 import type { DeliveryGit } from '../src/systems/git-remote.ts';
 import type { GitRepository } from '../src/systems/git.ts';
 import type { GitLab } from '../src/systems/gitlab.ts';
 import type { Http } from '../src/systems/http.ts';
+import type { ClusterInspection, GitLabInspection, RegistryInspection } from '../src/systems/inspection.ts';
 import type { Kustomize } from '../src/systems/kustomize.ts';
 import type { Processes } from '../src/systems/process.ts';
 import type { Registry } from '../src/systems/registry.ts';
@@ -98,5 +98,15 @@ export interface Context {
   signer(): Promise<Signer>;
   kustomize(): Promise<Kustomize>;
   /** By kubeconfig context; Fault `context_missing`. `name` is the cluster's in sluice.yaml. */
-  cluster(name: string, context: string): Promise<Cluster>;
+  cluster(name: string, context: string): Promise<ClusterInspection>;
+  /** Deeper looks, for doctor. */
+  readonly inspect: {
+    /** GitLab at an address with a token. */
+    gitlab(url: string, token: Secret, kind: 'private' | 'job'): Promise<GitLabInspection>;
+    registry(): Promise<RegistryInspection>;
+    /** Names of the kubeconfig's contexts; Fault `context_missing` where there is no kubeconfig. */
+    contexts(): Promise<readonly string[]>;
+    /** Tells the redaction gate of a credential that was found on the way. */
+    conceal(value: string): void;
+  };
 }

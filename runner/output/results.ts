@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { faults, type FaultCode } from '../../src/fault.ts';
+import { checks } from '../../src/operations/doctor/finding.ts';
 
 /** Shapes of the documents that commands write with --format json (and to result.json). Further keys may be added. */
 
@@ -230,6 +231,24 @@ const Notify = z.object({
   ),
 });
 
+const Doctor = z.object({
+  outcome: z.enum(['ok', 'warn', 'fault', 'unknown']).describe('The worst state of all findings.'),
+  gitlab: z.string().nullable(),
+  delivery: z.string().nullable(),
+  counts: z.object({ ok: z.int(), warn: z.int(), fault: z.int(), unknown: z.int() }),
+  findings: z.array(
+    z.object({
+      check: z.enum(checks),
+      id: z.string().describe('Stable name of what was found, e.g. agent-offline.'),
+      state: z.enum(['ok', 'warn', 'fault', 'unknown']),
+      subject: z.string(),
+      message: z.string(),
+      repair: z.string().nullable().describe('The one thing to do; of an unknown: what doctor needs.'),
+      code: FaultDocument.shape.code.nullable().describe('Of a fault: the code under which other commands would fail.'),
+    }),
+  ),
+});
+
 /** A command's document: its record (one of several), or a fault before there was one. */
 function document(command: string, ...records: readonly z.ZodObject[]): z.ZodType {
   const name = z.literal(command);
@@ -251,5 +270,6 @@ export const results: Readonly<Record<string, z.ZodType>> = {
   publish: document('publish', Publish, Prune),
   notify: document('notify', Notify),
   sync: document('sync', Sync),
+  doctor: document('doctor', Doctor),
   deliver: document('deliver', z.object({ outcome: z.string() })),
 };

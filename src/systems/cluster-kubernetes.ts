@@ -1,6 +1,8 @@
 import { KubeConfig } from '@kubernetes/client-node';
 import { Fault } from '../fault.ts';
-import type { Cluster, KubernetesObject, ResourceKind } from './cluster.ts';
+import type { KubernetesObject, ResourceKind } from './cluster.ts';
+import { inspectApi } from './cluster-inspect.ts';
+import type { ClusterInspection } from './inspection.ts';
 import { connectApi, type ApiAnswer } from './kubernetes-api.ts';
 import { readWatch } from './kubernetes-watch.ts';
 
@@ -34,7 +36,7 @@ export function contextsOf(kubeconfig: string | readonly string[]): readonly str
  * Credentials go to the kubeconfig's server only (redirects are not followed).
  * Fault `context_missing` names the contexts there are.
  */
-export function connectCluster(connection: ClusterConnection): Cluster {
+export function connectCluster(connection: ClusterConnection): ClusterInspection {
   const config = load(connection.kubeconfig);
   const names = config.getContexts().map((context) => context.name);
   if (!names.includes(connection.context)) {
@@ -50,6 +52,7 @@ export function connectCluster(connection: ClusterConnection): Cluster {
     proxyFor: connection.proxyFor,
   });
   return {
+    ...inspectApi(api),
     name: connection.name,
     async list(kind, namespace, signal) {
       const items: KubernetesObject[] = [];

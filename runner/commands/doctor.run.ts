@@ -1,0 +1,189 @@
+import type { Config, Pair } from '../../src/config/config.ts';
+import { allPairs, environmentOf } from '../../src/config/pair.ts';
+import { answerOr, attempt, type Attempt } from '../../src/operations/doctor/attempt.ts';
+import { judgeCleanup } from '../../src/operations/doctor/cleanup.ts';
+import {
+  examineApplications,
+  examineBranch,
+  examineReach,
+  examineToken,
+  readProject,
+  type TokenInHand,
+} from '../../src/operations/doctor/examine-gitlab.ts';
+import { examineRegistry } from '../../src/operations/doctor/examine-registry.ts';
+import { examineTools } from '../../src/operations/doctor/examine-tools.ts';
+import { exitOfFindings, judge, sumOfFindings, type Check, type Finding } from '../../src/operations/doctor/finding.ts';
+import { judgeProject } from '../../src/operations/doctor/membership.ts';
+import type { CommandResult } from '../command.ts';
+import type { Context } from '../context.ts';
+import { examineClusters } from './doctor.clusters.ts';
+import { readDoctorPlace, type DoctorPlace } from './doctor.place.ts';
+import { doctorResult } from './doctor.text.ts';
+
+/** What is known before anything is asked. */
+export interface Scene {
+  readonly context: Context;
+  readonly place: DoctorPlace;
+  readonly config: Config | null;
+  /** Pairs of the environments asked for. */
+  readonly pairs: readonly Pair[];
+  /** SLUICE_GITLAB_TOKEN, where there is one and GitLab's address is known. */
+  readonly token: TokenInHand | null;
+  readonly inJob: boolean;
+  readonly wants: (check: Check) => boolean;
+}
+
+const TOKEN = 'SLUICE_GITLAB_TOKEN';
+
+/** `doctor`. Faults: those of the flags alone; all others are findings. */
+export async function run(context: Context): Promise<CommandResult> {
+  const { values, job, reporter, processes } = context;
+  const asked = values.list('check');
+  const wants = (check: Check) => asked.length === 0 || asked.includes(check);
+  const place = await readDoctorPlace(context);
+  const inJob = job.jobId !== undefined;
+  const found = await attempt(() => context.config());
+  const config = answerOr(found, null);
+  const token = await tokenOf(context, place, TOKEN);
+  const scene: Scene = { context, place, config, pairs: pairsOf(context, config, place), token, inJob, wants };
+  reporter.step('Looking at the chain');
+  const findings = await Promise.all([
+    wants('tools') ? examineTools(processes) : [],
+    examineGitLab(scene),
+    wants('projects') ? examineProjects(scene) : [],
+    wants('registry') ? examineRegistries(scene) : [],
+    examineClusters(scene),
+  ]);
+  const all = [...judgeConfig(found, scene), ...findings.flat()].filter(({ check }) => wants(check));
+  return doctorResult(all, { outcome: sumOfFindings(all), exit: exitOfFindings(all), place });
+}
+
+/** A token by variable, with the GitLab to ask. */
+export async function tokenOf(context: Context, { url }: DoctorPlace, variable: string): Promise<TokenInHand | null> {
+  const secret = context.secret(variable);
+  if (!secret || url === null) return null;
+  return { variable, secret, gitlab: await context.inspect.gitlab(url, secret, 'private') };
+}
+
+function pairsOf({ values, job }: Context, config: Config | null, { registry }: DoctorPlace): readonly Pair[] {
+  if (config === null) return [];
+  const names = config.environments.map(({ name }) => name);
+  const asked = values.list('environment').map((name) => environmentOf(config, name).name);
+  const own = job.environment;
+  const wanted = asked.length > 0 ? asked : own !== undefined && names.includes(own) ? [own] : names;
+  return allPairs(config, registry ?? undefined).filter(({ environment }) => wanted.includes(environment.name));
+}
+
+function judgeConfig(found: Attempt<Config>, { context, inJob, place }: Scene): readonly Finding[] {
+  const name = context.values.string('config') ?? 'sluice.yaml';
+  const { ok, fault, unknown } = judge('config', name);
+  if ('answer' in found) {
+    const { environments, apps } = found.answer;
+    return [ok('config', `is valid: ${environments.length} environments, ${apps.length} apps`)];
+  }
+  const { code, message, hint } = found.fault;
+  if (code === 'config_missing' && !inJob && !context.values.given('config')) {
+    const where = place.project === null ? 'the delivery repository' : place.project;
+    return [
+      unknown(
+        'config-missing',
+        `there is no ${name} here`,
+        `Run doctor in a checkout of ${where}, or make one with sluice init.`,
+      ),
+    ];
+  }
+  return [
+    fault(
+      code === 'config_missing' ? 'config-missing' : 'config-invalid',
+      code,
+      message,
+      code === 'config_missing' ? 'Make one with sluice init.' : hint,
+    ),
+  ];
+}
+
+async function examineGitLab(scene: Scene): Promise<readonly Finding[]> {
+  const { context, place, token, inJob, wants, pairs } = scene;
+  const { clock, http } = context;
+  const version = token === null ? null : answerOr(await attempt(() => token.gitlab.version()), null);
+  const reach = await examineReach(http, place.url, version);
+  const unreachable = reach.some(({ state }) => state === 'fault');
+  const findings: Finding[] = [...reach];
+  if (token === null) {
+    if (context.secret(TOKEN) === undefined && wants('token')) findings.push(noToken(inJob));
+    return findings;
+  }
+  if (unreachable) return findings;
+  if (wants('token')) findings.push(...(await examineToken(token, { clock, inJob, use: 'statuses' })));
+  const git = await tokenOf(context, place, 'SLUICE_GIT_TOKEN');
+  if (wants('token') && git !== null) findings.push(...(await examineToken(git, { clock, inJob, use: 'push' })));
+  if (findings.some(({ check, state, id }) => check === 'token' && state === 'fault' && id !== 'token-scopes'))
+    return findings;
+  if (place.project === null) {
+    const give = 'Give --delivery PROJECT, or run in a checkout of the delivery repository.';
+    return [...findings, judge('branch').unknown('project-unknown', 'the delivery project is not known', give)];
+  }
+  const facts = await readProject(token, place.project, place.branch);
+  if (wants('token')) findings.push(...judgeProject('token', facts));
+  if (wants('branch')) findings.push(...(await examineBranch(git ?? token, facts, pairs, place.branch)));
+  if (wants('cleanup') && facts.project !== null && pairs.some(({ source }) => source === 'oci'))
+    findings.push(...judgeCleanup(facts.project.path, facts.project.cleanup, pairs));
+  return findings;
+}
+
+function noToken(inJob: boolean): Finding {
+  const { fault, unknown } = judge('token', TOKEN);
+  const give = `Store a project access token (Maintainer, scope api) of the delivery project in the CI/CD variable ${TOKEN}, masked and protected.`;
+  return inJob
+    ? fault(
+        'token-missing',
+        'token_missing',
+        'is not set: no status can be posted',
+        `${give} A protected variable reaches protected branches only.`,
+      )
+    : unknown(
+        'token-missing',
+        'is not set here',
+        `Give ${TOKEN} to look at token, branch, projects and cleanup policy.`,
+      );
+}
+
+async function examineProjects(scene: Scene): Promise<readonly Finding[]> {
+  const { context, place, config, inJob } = scene;
+  if (config === null) return [];
+  return examineApplications(
+    config.apps,
+    async (app) =>
+      (await tokenOf(context, place, `SLUICE_GITLAB_TOKEN_${app.toUpperCase().replaceAll('-', '_')}`)) ?? scene.token,
+    { clock: context.clock, inJob, common: TOKEN },
+  );
+}
+
+async function examineRegistries({ context, pairs, inJob }: Scene): Promise<readonly Finding[]> {
+  const pushed = pairs
+    .filter(({ source }) => source === 'oci')
+    .flatMap((pair) => pair.artifacts.map(({ repository }) => ({ repository, tag: pair.tag })));
+  const known = pushed.filter(({ repository }) => !repository.includes('{registry}'));
+  if (pushed.length > 0 && known.length === 0) {
+    return [
+      judge('registry').unknown(
+        'registry-unknown',
+        'it is not known where artifacts go',
+        'Give --registry HOST/PATH (in a job: CI_REGISTRY_IMAGE).',
+      ),
+    ];
+  }
+  const places = [...new Map(known.map((one) => [parentOf(one.repository), one])).values()];
+  const systems = {
+    inspection: await context.inspect.registry(),
+    registry: await context.registry(),
+    files: context.files,
+    clock: context.clock,
+  };
+  const probe = context.values.boolean('probe') && !context.values.boolean('dry-run');
+  return (await Promise.all(places.map((one) => examineRegistry(systems, { ...one, inJob, probe })))).flat();
+}
+
+function parentOf(repository: string): string {
+  return repository.slice(0, repository.lastIndexOf('/'));
+}

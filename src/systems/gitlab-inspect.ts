@@ -1,0 +1,150 @@
+import { Projects } from '@gitbeaker/rest';
+import { z } from 'zod';
+import { ask } from './gitlab-ask.ts';
+import { createRequester } from './gitlab-request.ts';
+import type { GitLabOptions } from './gitlab-rest.ts';
+import type { GitLabInspection } from './inspection.ts';
+
+const optionalText = z.string().nullish();
+const nullable = (value: string | null | undefined) => value ?? null;
+
+const tokenSchema = z
+  .object({ name: optionalText, user_id: z.number().nullish(), scopes: z.array(z.string()), expires_at: optionalText })
+  .transform((token) => ({
+    name: token.name ?? '',
+    userId: token.user_id ?? null,
+    scopes: token.scopes,
+    expiresAt: nullable(token.expires_at),
+  }));
+const userSchema = z
+  .object({ id: z.number(), username: z.string(), bot: z.boolean().nullish() })
+  .transform(({ id, username, bot }) => ({ id, username, bot: bot ?? null }));
+const accessSchema = z.object({ access_level: z.number() }).nullish();
+const policySchema = z
+  .object({
+    enabled: z.boolean().nullish(),
+    cadence: optionalText,
+    keep_n: z.number().nullish(),
+    older_than: optionalText,
+    name_regex: optionalText,
+    name_regex_delete: optionalText,
+    name_regex_keep: optionalText,
+  })
+  .transform((policy) => ({
+    enabled: policy.enabled === true,
+    cadence: policy.cadence ?? '1d',
+    keepNewest: policy.keep_n ?? null,
+    olderThan: nullable(policy.older_than),
+    remove: policy.name_regex_delete ?? policy.name_regex ?? null,
+    keep: policy.name_regex_keep ?? null,
+  }));
+const projectSchema = z
+  .object({
+    id: z.number(),
+    path_with_namespace: z.string(),
+    default_branch: optionalText,
+    archived: z.boolean().nullish(),
+    container_registry_enabled: z.boolean().nullish(),
+    container_registry_access_level: optionalText,
+    container_expiration_policy: policySchema.nullish(),
+    permissions: z.object({ project_access: accessSchema, group_access: accessSchema }).nullish(),
+  })
+  .transform((project) => ({
+    id: project.id,
+    path: project.path_with_namespace,
+    defaultBranch: nullable(project.default_branch),
+    archived: project.archived === true,
+    registry:
+      project.container_registry_access_level === 'disabled' ? false : (project.container_registry_enabled ?? null),
+    cleanup: project.container_expiration_policy ?? null,
+    accessLevel:
+      Math.max(
+        project.permissions?.project_access?.access_level ?? 0,
+        project.permissions?.group_access?.access_level ?? 0,
+      ) || null,
+  }));
+const branchSchema = z
+  .object({
+    protected: z.boolean().nullish(),
+    can_push: z.boolean().nullish(),
+    developers_can_merge: z.boolean().nullish(),
+  })
+  .transform((branch) => ({
+    protected: branch.protected === true,
+    canPush: branch.can_push ?? null,
+    developersCanMerge: branch.developers_can_merge === true,
+  }));
+const protectedSchema = z
+  .object({
+    name: z.string(),
+    push_access_levels: z.array(z.object({ access_level_description: optionalText })).nullish(),
+    allow_force_push: z.boolean().nullish(),
+  })
+  .transform((branch) => ({
+    name: branch.name,
+    pushers: (branch.push_access_levels ?? []).map((level) => level.access_level_description ?? 'somebody'),
+    forcePush: branch.allow_force_push === true,
+  }));
+const deployTokenSchema = z
+  .object({
+    name: z.string(),
+    username: z.string(),
+    scopes: z.array(z.string()),
+    expires_at: optionalText,
+    revoked: z.boolean().nullish(),
+    expired: z.boolean().nullish(),
+  })
+  .transform((token) => ({
+    name: token.name,
+    username: token.username,
+    scopes: token.scopes,
+    expiresAt: nullable(token.expires_at),
+    active: token.revoked !== true && token.expired !== true,
+  }));
+const fileSchema = z
+  .object({ content: z.string() })
+  .transform(({ content }) => Buffer.from(content, 'base64').toString());
+const agentSchema = z.object({ id: z.number(), name: z.string() });
+const hookSchema = z.object({ url: z.string() });
+const versionSchema = z.object({ version: z.string() }).transform(({ version }) => version);
+
+/** What doctor asks of GitLab, few tries each. Faults as `GitLab`. */
+export function inspectGitLab(options: GitLabOptions): GitLabInspection {
+  const host = options.url.replace(/\/+$/, '').replace(/\/api\/v4$/, '');
+  const credential = async () => options.token.reveal();
+  const { requester } = new Projects({
+    host,
+    requesterFn: createRequester({
+      token: options.token,
+      clock: options.clock,
+      fetch: options.fetch ?? fetch,
+      signal: options.signal,
+      tries: options.tries ?? 2,
+      tryTimeoutMs: options.tryTimeoutMs ?? 15_000,
+      patienceMs: options.patienceMs ?? 10_000,
+    }),
+    queryTimeout: null,
+    rateLimits: {},
+    ...(options.tokenKind === 'job' ? { jobToken: credential } : { token: credential }),
+  });
+  const needs = 'It needs the scope read_api or api, and a role in that project.';
+  const get = <T>(schema: z.ZodType<T>, path: string, searchParams: Record<string, unknown> = {}) =>
+    ask(needs, schema, async () => (await requester.get(path, { searchParams })).body);
+  const at = (project: string) => `projects/${encodeURIComponent(project)}`;
+  return {
+    url: host,
+    version: () => get(versionSchema, 'version'),
+    user: () => get(userSchema, 'user'),
+    userNamed: async (username) => (await get(z.array(userSchema), 'users', { username }))?.[0] ?? null,
+    ownToken: () => get(tokenSchema, 'personal_access_tokens/self'),
+    project: (project) => get(projectSchema, at(project)),
+    branch: (project, branch) => get(branchSchema, `${at(project)}/repository/branches/${encodeURIComponent(branch)}`),
+    protectedBranches: (project) =>
+      get(z.array(protectedSchema), `${at(project)}/protected_branches`, { per_page: 100 }),
+    deployTokens: (project) => get(z.array(deployTokenSchema), `${at(project)}/deploy_tokens`, { per_page: 100 }),
+    agents: (project) => get(z.array(agentSchema), `${at(project)}/cluster_agents`, { per_page: 100 }),
+    hooks: async (project) => (await get(z.array(hookSchema), `${at(project)}/hooks`))?.map(({ url }) => url) ?? null,
+    file: (project, path, ref) =>
+      get(fileSchema, `${at(project)}/repository/files/${encodeURIComponent(path)}`, { ref }),
+  };
+}
