@@ -16,7 +16,7 @@ export function assemble(work: Work): ManifestChange {
     files.set(planned.file, [...(files.get(planned.file) ?? []), planned]);
   const changes: FileChange[] = [];
   const targets: Target[] = [];
-  for (const path of work.input.files.keys()) {
+  for (const path of work.files.keys()) {
     const all = (files.get(path) ?? []).toSorted(
       (one, other) => one.place.line - other.place.line || one.place.column - other.place.column,
     );

@@ -2,13 +2,14 @@ import { parseImage, readImage } from '../app/image.ts';
 import { Fault } from '../fault.ts';
 import { isDocument } from './path.ts';
 import { isManifestPath } from './open.ts';
+import { policiesIn } from './mention.ts';
 import { findMarked, writeMarked } from './target/setter.ts';
 import type { Marked } from './target/setter.ts';
 import { holdsText } from './text.ts';
 import { plannedWrites } from './work.ts';
 import type { SetterChange, Work } from './work.ts';
 
-/** Reads `NAMESPACE:POLICY[:tag|:name|:digest]=VALUE`, as in `--setter`. Fault `usage`. */
+/** Reads `NAMESPACE:POLICY[:tag|:name|:digest]=VALUE`, as in `--setter`. Faults `usage`, `image_reference`. */
 export function parseSetterFlag(text: string): SetterChange {
   const match = /^([^:=\s]+:[^:=\s]+)(?::(tag|name|digest))?=(\S+)$/.exec(text);
   if (!match) {
@@ -16,39 +17,52 @@ export function parseSetterFlag(text: string): SetterChange {
       hint: 'Write e.g. --setter flux-system:podinfo:tag=1.2.3.',
     });
   }
-  return { policy: match[1]!, part: (match[2] as SetterChange['part'] | undefined) ?? null, value: match[3]! };
+  const part = (match[2] as SetterChange['part'] | undefined) ?? null;
+  if (part === null) parseImage(match[3]!);
+  return { policy: match[1]!, part, value: match[3]! };
 }
 
-/**
- * Plans a setter over all files, as Flux's image automation does: the whole image sets its parts too. Faults
- * `target_missing` where no marker names the policy (or part), `image_reference`, and those of the files.
- */
-export function planSetter(work: Work, setter: SetterChange): void {
-  if (setter.part === null) parseImage(setter.value);
-  const seen = new Set<string>();
-  let taken = 0;
-  for (const [path, content] of work.input.files) {
+/** How one setter went in the files in hand. */
+export interface SetterOutcome {
+  readonly taken: boolean;
+  /** Markers that were seen, as `<namespace>:<policy>[:<part>]`. */
+  readonly seen: readonly string[];
+}
+
+/** Plans a setter over the files in hand, as Flux's image automation does: the whole image sets its parts too. */
+export function planSetter(work: Work, setter: SetterChange): SetterOutcome {
+  const seen: string[] = [];
+  let taken = false;
+  for (const [path, content] of work.files) {
     if (!isManifestPath(path) && !work.input.named?.has(path)) continue;
     if (!holdsText(content, '"$imagepolicy"')) continue;
-    const opened = work.open(path);
     const mine = holdsText(content, `"${setter.policy}`);
-    if (opened.type === 'unparsable' && (mine || work.input.named?.has(path))) throw opened.fault;
+    if (!mine && !work.input.named?.has(path)) {
+      seen.push(...policiesIn(content));
+      continue;
+    }
+    const opened = work.open(path);
+    if (opened.type === 'unparsable') throw opened.fault;
     if (opened.type === 'encrypted' && mine) throw new Fault('encrypted', opened.reason, { place: { file: path } });
     if (opened.type !== 'manifest') continue;
     for (const document of opened.file.documents) {
       if (work.input.document !== undefined && !isDocument(document, work.input.document)) continue;
       for (const marked of findMarked(opened.file, document)) {
-        seen.add(`${marked.policy}${marked.part === 'image' ? '' : `:${marked.part}`}`);
+        seen.push(`${marked.policy}${marked.part === 'image' ? '' : `:${marked.part}`}`);
         const after = marked.policy === setter.policy ? valueFor(setter, marked) : null;
         if (after === null) continue;
-        taken += 1;
+        taken = true;
         work.planned.push(...plannedWrites(opened.file, 'setter', null, marked.host, [writeMarked(marked, after)]));
       }
     }
   }
-  if (taken > 0) return;
-  const known = [...seen].toSorted().slice(0, 10);
-  throw new Fault(
+  return { taken, seen };
+}
+
+/** The fault of a setter that no marker names. */
+export function missingSetter(setter: SetterChange, seen: Iterable<string>): Fault {
+  const known = [...new Set(seen)].toSorted().slice(0, 10);
+  return new Fault(
     'target_missing',
     `no marker names ${setter.policy}${setter.part === null ? '' : `:${setter.part}`}`,
     {

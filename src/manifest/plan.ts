@@ -1,11 +1,26 @@
+import type { ImageChange } from '../app/change.ts';
 import { Fault } from '../fault.ts';
 import { assemble } from './assemble.ts';
 import { planImage } from './by-image.ts';
+import type { ImageOutcome } from './by-image.ts';
 import { planValue } from './by-path.ts';
-import { planSetter } from './by-setter.ts';
-import type { ManifestChange } from './change.ts';
+import { missingSetter, planSetter } from './by-setter.ts';
+import type { FileChange, ManifestChange, NotTaken, Target } from './change.ts';
+import { mentionsOf } from './mention.ts';
+import { missingImage } from './missing.ts';
 import { startWork } from './work.ts';
-import type { PlanInput, Work } from './work.ts';
+import type { PlanInput, SetterChange, Work } from './work.ts';
+
+/** One turn over all files, as far as it went. */
+interface Turn {
+  readonly files: FileChange[];
+  readonly targets: Target[];
+  readonly notTaken: NotTaken[];
+  readonly images: Map<ImageChange, ImageOutcome[]>;
+  readonly setters: Map<SetterChange, { taken: boolean; readonly seen: Set<string> }>;
+  /** Values whose path leads nowhere in their file. */
+  readonly lost: PlanInput['values'][number][];
+}
 
 /**
  * Finds the targets of the change in the files and makes the edits: exactly the bytes of the wanted values. Nothing to
@@ -13,11 +28,83 @@ import type { PlanInput, Work } from './work.ts';
  * names), `encrypted`, `edit_refused`, `manifest_unparsable`, `too_large`, `file_missing`, `usage` (a wrong path).
  */
 export function planManifestChange(input: PlanInput): ManifestChange {
-  const work = startWork(input);
-  for (const change of distinct(input.images)) planImage(work, change);
-  for (const setter of distinct(input.setters ?? [])) planSetter(work, setter);
-  planValues(work);
-  return assemble(work);
+  const charts = new Set<ImageChange>();
+  const plan = plansOf(input);
+  for (;;) {
+    const turn = plan(charts);
+    const again = [...turn.images].flatMap(([change, outcomes]) =>
+      !charts.has(change) && outcomes.some(({ weak }) => weak) && !outcomes.some(({ taken, firm }) => taken || firm)
+        ? [change]
+        : [],
+    );
+    if (again.length === 0) return conclude(input, turn);
+    for (const change of again) charts.add(change);
+  }
+}
+
+/**
+ * A function that plans all changes; `charts` are the images that a chart may answer to by its bare name. In `edit` each
+ * file stands for itself and is planned to its edits before the next is opened: parsed files take 50 times their size.
+ * In `update` the kinds of all files decide together.
+ */
+function plansOf(input: PlanInput): (charts: ReadonlySet<ImageChange>) => Turn {
+  const images = distinct(input.images).map((change) => ({ change, mentions: mentionsOf(input.files, change) }));
+  const setters = distinct(input.setters ?? []);
+  const values = Map.groupBy(input.values, ({ file }) => file);
+  for (const file of values.keys()) {
+    if (!input.files.has(file)) throw new Fault('file_missing', 'there is no such file', { place: { file } });
+  }
+  const plan = (turn: Turn, work: Work, charts: ReadonlySet<ImageChange>): void => {
+    for (const { change, mentions } of images) {
+      const outcome = planImage(work, change, mentions, charts.has(change));
+      turn.images.get(change)!.push(outcome);
+      work.notTaken.push(...outcome.passed);
+    }
+    for (const setter of setters) {
+      const { taken, seen } = planSetter(work, setter);
+      const sum = turn.setters.get(setter)!;
+      sum.taken ||= taken;
+      for (const each of seen) sum.seen.add(each);
+    }
+    for (const path of work.files.keys()) {
+      for (const change of values.get(path) ?? []) if (!planValue(work, change)) turn.lost.push(change);
+    }
+    const { files, targets, notTaken } = assemble(work);
+    turn.files.push(...files);
+    turn.targets.push(...targets);
+    turn.notTaken.push(...notTaken);
+  };
+  return (charts) => {
+    const turn: Turn = {
+      files: [],
+      targets: [],
+      notTaken: [],
+      images: new Map(images.map(({ change }) => [change, []])),
+      setters: new Map(setters.map((setter) => [setter, { taken: false, seen: new Set() }])),
+      lost: [],
+    };
+    if (input.mode === 'update' || input.targets.length > 0) plan(turn, startWork(input, input.files), charts);
+    else for (const file of input.files) plan(turn, startWork(input, new Map([file])), charts);
+    return turn;
+  };
+}
+
+/** The change, where everything that was asked for was found. */
+function conclude(input: PlanInput, turn: Turn): ManifestChange {
+  for (const [change, outcomes] of turn.images) {
+    if (outcomes.some(({ taken }) => taken)) continue;
+    const refused = outcomes.find((outcome) => outcome.refused !== null)?.refused;
+    throw (
+      refused ??
+      missingImage(
+        input,
+        change,
+        outcomes.flatMap(({ passed }) => passed),
+      )
+    );
+  }
+  for (const [setter, { taken, seen }] of turn.setters) if (!taken) throw missingSetter(setter, seen);
+  return { files: turn.files, targets: turn.targets, notTaken: [...turn.notTaken, ...lostValues(input, turn)] };
 }
 
 /** The same flag given twice counts once. */
@@ -26,28 +113,28 @@ function distinct<T>(changes: readonly T[]): readonly T[] {
 }
 
 /** In `edit`, one path is looked up in all files and must stand in at least one; in `update`, each names its file. */
-function planValues(work: Work): void {
-  const missing = work.input.values.filter((change) => !planValue(work, change));
-  for (const change of missing) {
-    const elsewhere =
-      work.input.mode === 'edit' &&
-      work.input.values.some(
-        (each) => each.path === change.path && each.value === change.value && !missing.includes(each),
-      );
-    if (!elsewhere) {
+function lostValues(input: PlanInput, { lost }: Turn): readonly NotTaken[] {
+  const missing = new Set(lost);
+  const found = new Set(input.values.filter((change) => !missing.has(change)).map(wish));
+  return lost.map((change) => {
+    if (input.mode === 'update' || !found.has(wish(change))) {
       throw new Fault('target_missing', `the path ${JSON.stringify(change.path)} leads nowhere`, {
         place: { file: change.file },
         hint: 'Write a JSON Pointer (/a/b/0) or a dotted path (a.b[0], a["b.c"], a[name=api]) of a value that stands there.',
       });
     }
-    work.notTaken.push({
+    return {
       file: change.file,
       kind: 'path',
       image: null,
       reason: 'missing',
       message: `${change.path} leads nowhere in this file`,
-    });
-  }
+    };
+  });
+}
+
+function wish({ path, value }: PlanInput['values'][number]): string {
+  return JSON.stringify([path, value]);
 }
 
 export type { PlanInput } from './work.ts';

@@ -36,9 +36,9 @@ function olderType(text: string): Type {
   return older.find(([, pattern]) => pattern.test(text))?.[0] ?? 'string';
 }
 
-/** Does the number, read and printed again, give the same text? `1.20`, `0755` and `1e3` do not. */
+/** Does the number, read and printed again, give the same text? `1.20`, `0755`, `-0` and `1e3` do not. */
 function printsBack(text: string): boolean {
-  if (/^-?(?:0|[1-9][0-9]{0,17})$/.test(text)) return true;
+  if (/^(?:0|-?[1-9][0-9]{0,17})$/.test(text)) return true;
   return String(Number(text)) === text;
 }
 

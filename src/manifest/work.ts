@@ -54,25 +54,28 @@ export interface Planned {
     | { readonly edit: Edit };
 }
 
-/** Files as far as opened, and what is planned so far. */
+/** Files as far as opened, and what is planned so far. Parsed files live as long as their work. */
 export interface Work {
   readonly input: PlanInput;
+  /** The files in hand, of those of the input. */
+  readonly files: ReadonlyMap<string, Uint8Array>;
   readonly planned: Planned[];
   readonly notTaken: NotTaken[];
   open(path: string): Opened;
   place(path: string, offset: number): Required<Place>;
 }
 
-export function startWork(input: PlanInput): Work {
+export function startWork(input: PlanInput, files: ReadonlyMap<string, Uint8Array>): Work {
   const opened = new Map<string, Opened>();
   return {
     input,
+    files,
     planned: [],
     notTaken: [],
     open(path) {
       const known = opened.get(path);
       if (known) return known;
-      const content = input.files.get(path);
+      const content = files.get(path);
       if (!content) throw new Fault('file_missing', 'there is no such file', { place: { file: path } });
       const now = openFile(path, content);
       opened.set(path, now);

@@ -97,3 +97,20 @@ test('one image that is missing fails the whole change', () => {
 test('a file that is missing', () => {
   expect(faultOf(() => planned({}, { set: [], image: 'x/app:1' })).code).toBe('target_missing');
 });
+
+test('in edit, a chart answers to its bare name only where no file holds the name otherwise', () => {
+  const chart =
+    'apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: r}\nspec:\n  chart: {spec: {chart: web, version: 1.0.0, sourceRef: {name: s}}}\n';
+  const pod = 'kind: Pod\nspec: {containers: [{name: c, image: web:v1}]}\n';
+  const now = chart.replace('1.0.0', '1.1.0');
+  expect(editedAll({ 'a.yaml': chart, 'b.yaml': chart }, { image: 'web:1.1.0' })).toEqual({
+    'a.yaml': now,
+    'b.yaml': now,
+  });
+  expect(editedAll({ 'a.yaml': chart, 'b.yaml': pod }, { image: 'web:1.1.0' })).toEqual({
+    'a.yaml': chart,
+    'b.yaml': pod.replace('v1', '1.1.0'),
+  });
+  const variable = chart.replace('1.0.0', '${V}');
+  expect(faultOf(() => planned({ 'a.yaml': variable }, { image: 'web:1.1.0' })).code).toBe('edit_refused');
+});

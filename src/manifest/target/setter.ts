@@ -95,17 +95,17 @@ function neighbours(document: ManifestDocument, map: YAMLMap): readonly string[]
   return [text('newName'), joined, readImage(text('image'))?.name ?? '', entry ? text('name') : ''];
 }
 
-/** Marked values as image slots. `policies` tells the names of each policy, gathered from all files. */
+/** Marked values as image slots. `namesOf` tells the names of a policy, gathered from all files. */
 export function findSetters(
   file: ManifestFile,
   document: ManifestDocument,
-  policies: ReadonlyMap<string, ReadonlySet<string>>,
+  namesOf: (policy: string) => ReadonlySet<string>,
 ): readonly ImageSlot[] {
   return findMarked(file, document).map((marked) => ({
     kind: 'setter',
     document,
     host: marked.host,
-    names: marked.names.length > 0 ? marked.names : [...(policies.get(marked.policy) ?? [])],
+    names: marked.names.length > 0 ? marked.names : [...namesOf(marked.policy)],
     offset: offsetOf(marked.node),
     path: marked.path,
     ...(marked.part !== 'image' && { keepsTag: true }),

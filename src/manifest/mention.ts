@@ -1,0 +1,76 @@
+import type { ImageChange } from '../app/change.ts';
+import { baseName, withoutHost } from '../app/image.ts';
+import { isManifestPath, openFile } from './open.ts';
+import { findMarked } from './target/setter.ts';
+import { holdsText } from './text.ts';
+
+/** What the bare texts of all files tell about one image change: a cheap look, so that few files are parsed. */
+export interface Mentions {
+  /** Can the file hold a target of the change at all? */
+  in(path: string, content: Uint8Array): boolean;
+  /** Names that the values marked with this policy (`<namespace>:<policy>`) tell, in all files that name the image. */
+  readonly namesOf: (policy: string) => ReadonlySet<string>;
+  /** Does a repository with this address, scheme left out, stand in one of the files? */
+  hasAddress(path: string): boolean;
+}
+
+const marker = '"$imagepolicy"';
+
+/** Looks for the change in the texts of `files`. */
+export function mentionsOf(files: ReadonlyMap<string, Uint8Array>, change: ImageChange): Mentions {
+  const names = [...new Set([change.name, change.newName ?? change.name])];
+  const direct = (path: string, content: Uint8Array): boolean => names.some((name) => mentions(path, content, name));
+  const marked = once(() =>
+    [...files].filter(([path, content]) => holdsText(content, marker) && direct(path, content)),
+  );
+  const policies = once(() => [...new Set(marked().flatMap(([, content]) => policiesIn(content)))]);
+  const table = once(() => namesByPolicy(marked()));
+  const addresses = new Map<string, boolean>();
+  return {
+    in: (path, content) =>
+      direct(path, content) ||
+      (holdsText(content, marker) && policies().some((policy) => holdsText(content, `"${policy}:`))),
+    namesOf: (policy) => table().get(policy) ?? new Set(),
+    hasAddress(path) {
+      const known = addresses.get(path) ?? [...files.values()].some((content) => holdsText(content, `://${path}`));
+      addresses.set(path, known);
+      return known;
+    },
+  };
+}
+
+/**
+ * A registry may stand apart from the rest of a name, a chart's name apart from its source's, and JSON may escape
+ * slashes.
+ */
+function mentions(path: string, content: Uint8Array, name: string): boolean {
+  return (
+    holdsText(content, withoutHost(name)) ||
+    ((path.endsWith('.json') || holdsText(content, 'chart')) && holdsText(content, baseName(name)))
+  );
+}
+
+/** Policies (`<namespace>:<policy>`) that the bare text names. */
+export function policiesIn(content: Uint8Array): readonly string[] {
+  const text = new TextDecoder().decode(content);
+  return [...text.matchAll(/"\$imagepolicy"\s*:\s*"([^":\s]+:[^":\s]+)/g)].map((match) => match[1]!);
+}
+
+function namesByPolicy(files: readonly (readonly [string, Uint8Array])[]): ReadonlyMap<string, ReadonlySet<string>> {
+  const names = new Map<string, Set<string>>();
+  for (const [path, content] of files) {
+    const opened = isManifestPath(path) ? openFile(path, content) : null;
+    if (opened?.type !== 'manifest') continue;
+    for (const each of opened.file.documents.flatMap((document) => findMarked(opened.file, document))) {
+      const known = names.get(each.policy) ?? new Set();
+      for (const name of each.names) known.add(name);
+      names.set(each.policy, known);
+    }
+  }
+  return names;
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | null = null;
+  return () => (made ??= { value: make() }).value;
+}
