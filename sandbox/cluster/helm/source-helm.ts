@@ -140,6 +140,10 @@ async function fromFolder(world: World, chart: ClusterObject, source: ClusterObj
   const copy = async () => {
     const target = await world.makeFolder('artifact');
     await cp(folder, target, { recursive: true });
+    if (revision !== version) {
+      const file = join(target, 'Chart.yaml');
+      await writeFile(file, stringify({ ...fields(parse(await readFile(file, 'utf8'))), version: revision }));
+    }
     const files = list(spec(chart)['valuesFiles']).map((file) => join(artifact.folder, join('/', text(file))));
     if (files.length > 0) {
       const values = await Promise.all(files.map(async (file) => fields(parse(await readFile(file, 'utf8')))));
