@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process';
 import { chmod, cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { binaryPath, onPath } from '../../scripts/binaries.mjs';
 import { type Block, type Page, root } from './blocks.ts';
 
 const run = promisify(execFile);
@@ -29,14 +30,14 @@ export async function playPage(page: Page): Promise<readonly string[]> {
         await writeFile(join(cwd, block.kind), block.text);
         await commit(cwd, env);
       } else if (block.kind === 'run') {
-        const { stdout } = await run('bash', ['-euo', 'pipefail', '-c', block.text], { cwd, env }).catch(
+        const { stdout } = await run('bash', ['--norc', '-euo', 'pipefail', '-c', block.text], { cwd, env }).catch(
           (error: Error & { stdout: string; stderr: string }) => {
             faults.push(`${block.where}: ${error.message}\n${error.stderr}`);
             return error;
           },
         );
         printed = stdout;
-      } else if (block.kind === 'output' && printed?.trimEnd() !== block.text.trimEnd()) {
+      } else if (block.kind === 'output' && plain(printed) !== plain(block.text)) {
         faults.push(`${block.where}: this is not what was printed:\n${printed}`);
       }
     }
@@ -44,6 +45,11 @@ export async function playPage(page: Page): Promise<readonly string[]> {
   } finally {
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   }
+}
+
+/** Digests and commits depend on more than the page shows. */
+function plain(text: string | undefined): string | undefined {
+  return text?.trimEnd().replaceAll(/\b[0-9a-f]{12,64}\b/g, '0123456789ab');
 }
 
 async function prepare(folder: string): Promise<Record<string, string>> {
@@ -54,7 +60,9 @@ async function prepare(folder: string): Promise<Record<string, string>> {
   await chmod(join(bin, 'sluice'), 0o755);
   const identity = { name: 'A person', email: 'person@example.com', date: '2026-01-05T09:00:00Z' };
   const env = {
-    PATH: `${bin}:${process.env['PATH']}`,
+    PATH: [bin, dirname(node), onPath('kustomize') ?? dirname(binaryPath('kustomize')), process.env['PATH']].join(
+      delimiter,
+    ),
     HOME: folder,
     GIT_CONFIG_NOSYSTEM: '1',
     GIT_AUTHOR_NAME: identity.name,

@@ -75,7 +75,9 @@ export function commandFault(words: readonly string[]): string | undefined {
   const [program, ...args] = words.slice(from, redirect < 0 ? undefined : redirect);
   if (program === 'sluice') return sluiceFault(args);
   if (program === 'git')
-    return gitVerbs.includes(args.find((arg) => !arg.startsWith('-')) ?? '') ? undefined : 'git does not know it';
+    return gitVerbs.includes(args.find((arg, at) => !arg.startsWith('-') && args[at - 1] !== '-C') ?? '')
+      ? undefined
+      : 'git does not know it';
   if (program === 'npm') {
     const named = args.filter((arg) => !arg.startsWith('-'));
     const script = named[0] === 'run' ? named[1] : named[0];
