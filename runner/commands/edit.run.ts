@@ -1,3 +1,4 @@
+import { normalize } from 'node:path';
 import pMap from 'p-map';
 import { parseImageFlag } from '../../src/app/image.ts';
 import { parseAssignment } from '../../src/app/value.ts';
@@ -69,9 +70,10 @@ async function readAll(
   for (const argument of given) {
     const listed = await files.list(argument);
     if (listed === null) {
-      named.add(argument);
-      paths.add(argument);
-    } else for (const path of listed) if (/(?:\.ya?ml|\/Kustomization)$/i.test(path)) paths.add(path);
+      const path = normalize(argument);
+      named.add(path);
+      paths.add(path);
+    } else for (const path of listed) if (/(?:\.ya?ml|(?:^|\/)Kustomization)$/i.test(path)) paths.add(path);
   }
   const read = await pMap(
     paths,
@@ -109,15 +111,21 @@ async function writeAll(
   edited: readonly { path: string; before: Uint8Array; after: Uint8Array }[],
 ): Promise<void> {
   const written: (typeof edited)[number][] = [];
-  try {
-    for (const file of edited) {
-      await files.write(file.path, file.after);
-      written.push(file);
-    }
-  } catch (error) {
-    for (const file of written) await files.write(file.path, file.before).catch(() => undefined);
-    throw error;
-  }
+  const failed: unknown[] = [];
+  await pMap(
+    edited,
+    async (file) => {
+      if (failed.length > 0) return;
+      await files.write(file.path, file.after).then(
+        () => written.push(file),
+        (error: unknown) => failed.push(error),
+      );
+    },
+    { concurrency: 16 },
+  );
+  if (failed.length === 0) return;
+  await pMap(written, (file) => files.write(file.path, file.before).catch(() => undefined), { concurrency: 16 });
+  throw failed[0];
 }
 
 /** Longer lists are cut on the terminal; the record has all. */

@@ -2,7 +2,7 @@ import type { ImageChange } from '../app/change.ts';
 import { baseName, withoutHost } from '../app/image.ts';
 import { isManifestPath, openFile } from './open.ts';
 import { findMarked } from './target/setter.ts';
-import { holdsText } from './text.ts';
+import { holdsName, holdsText } from './text.ts';
 
 /** What the bare texts of all files tell about one image change: a cheap look, so that few files are parsed. */
 export interface Mentions {
@@ -45,8 +45,8 @@ export function mentionsOf(files: ReadonlyMap<string, Uint8Array>, change: Image
  */
 function mentions(path: string, content: Uint8Array, name: string): boolean {
   return (
-    holdsText(content, withoutHost(name)) ||
-    ((path.endsWith('.json') || holdsText(content, 'chart')) && holdsText(content, baseName(name)))
+    holdsName(content, withoutHost(name)) ||
+    ((path.endsWith('.json') || holdsText(content, 'chart')) && holdsName(content, baseName(name)))
   );
 }
 

@@ -88,3 +88,19 @@ export function lineBreakOf(text: string): '\n' | '\r\n' {
 export function holdsText(content: Uint8Array, text: string): boolean {
   return Buffer.from(content.buffer, content.byteOffset, content.byteLength).includes(text);
 }
+
+/**
+ * As `holdsText`, for an image name: no part of a longer name, as `web` is of `web-frontend` and `web/api`. A registry
+ * may stand before it, and `.git` behind it.
+ */
+export function holdsName(content: Uint8Array, name: string): boolean {
+  const bytes = Buffer.from(content.buffer, content.byteOffset, content.byteLength);
+  const length = Buffer.byteLength(name);
+  const is = (at: number, pattern: RegExp): boolean => at in bytes && pattern.test(String.fromCharCode(bytes[at]!));
+  for (let at = bytes.indexOf(name); at !== -1; at = bytes.indexOf(name, at + 1)) {
+    const end = at + length;
+    const longer = is(end, /[\w-]/) || (is(end, /\//) && is(end + 1, /\w/));
+    if (!longer && !is(at - 1, /[\w.-]/)) return true;
+  }
+  return false;
+}

@@ -1,5 +1,5 @@
 import { createWriteStream, rmSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, readdir, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { Fault } from '../fault.ts';
@@ -21,6 +21,7 @@ function watch(path: string): void {
 /** Local files below or beside `folder`; temporary folders go to `temporaryFolder`. */
 export function localFiles(folder: string, temporaryFolder: string): Files {
   const at = (path: string) => resolve(folder, path);
+  let written = 0;
   return {
     folder: resolve(folder),
     async read(path) {
@@ -32,8 +33,9 @@ export function localFiles(folder: string, temporaryFolder: string): Files {
       }
     },
     async write(path, content) {
-      const target = at(path);
-      const staging = `${target}.sluice-${process.pid}`;
+      const target = await realpath(at(path)).catch(() => at(path));
+      written += 1;
+      const staging = `${target}.sluice-${process.pid}-${written}`;
       try {
         await mkdir(dirname(target), { recursive: true });
         const mode = await stat(target).then(

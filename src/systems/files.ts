@@ -4,7 +4,7 @@ export interface Files {
   readonly folder: string;
   /** Content, or null where there is no such file. Rejects with `Fault` `file_unreadable`. */
   read(path: string): Promise<Uint8Array | null>;
-  /** Writes the whole file, or nothing (temporary file and rename), keeping its mode. */
+  /** Writes the whole file, or nothing (temporary file and rename), keeping its mode; a link stays, its file changes. */
   write(path: string, content: string | Uint8Array): Promise<void>;
   /** As `write`, from a stream: memory stays flat however much comes. */
   writeStream(path: string, content: AsyncIterable<Uint8Array>): Promise<void>;

@@ -1,4 +1,4 @@
-import { chmod, mkdir, mkdtemp, readFile, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, lstat, mkdir, mkdtemp, readFile, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -156,6 +156,22 @@ test('the environment’s variable, and a document', async () => {
   });
   expect(result.exit).toBe(0);
   expect(await read('c.yaml')).toBe('v: 1\n---\nv: 3\n');
+});
+
+test('a link that is named stays a link, and its file is changed once', async () => {
+  await symlink('b.yaml', join(folder, 'link.yaml'));
+  await edit('link.yaml', './b.yaml', 'b.yaml', '--set', 'v=two');
+  expect((await lstat(join(folder, 'link.yaml'))).isSymbolicLink()).toBe(true);
+  expect(await read('b.yaml')).toBe('v: two\nl: [a, b]\n');
+  expect((await edit('./b.yaml', 'b.yaml', '.', '--set', 'v=three')).text).toBe('b.yaml\n');
+});
+
+test('a file named Kustomization is found in a folder', async () => {
+  await write('k/Kustomization', 'images:\n- name: x/app\n  newTag: v1\n');
+  await write('Kustomization', 'images:\n- name: x/app\n  newTag: v1\n');
+  expect((await edit('.', '--image', 'x/app:v2')).text).toBe(
+    'Kustomization\na/deep/pod.yml\na/kustomization.yaml\nk/Kustomization\n',
+  );
 });
 
 test('a link in a folder is not followed', async () => {

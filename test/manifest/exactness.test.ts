@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { applyEdits, spliceText, unifiedDiff } from '../../src/manifest/edit.ts';
+import { holdsName } from '../../src/manifest/text.ts';
 import { edited, planned } from './edited.ts';
 
 const set = (text: string, value: string, path = 'v'): string => edited(text, { set: [[path, value]] });
@@ -221,4 +222,20 @@ describe('edits and diffs', () => {
       { file: 'f.yaml', line: 3, column: 6, kind: 'path', path: 'm.v', image: null, before: 'one', after: 'two' },
     ]);
   });
+});
+
+test.each([
+  ['image: web:1', true],
+  ['image: web', true],
+  ['repository: ghcr.io/shop/web', true],
+  ['url: https://git.example.com/web.git', true],
+  ['url: oci://ghcr.io/web/', true],
+  ['{name: web}', true],
+  ['name: web-frontend', false],
+  ['image: web/api', false],
+  ['image: my-web:1', false],
+  ['image: cobweb_1', false],
+  ['x: web-a\nimage: "web@sha256:0"', true],
+])('a cheap look for the image web in %j: %s', (text, holds) => {
+  expect(holdsName(new TextEncoder().encode(text), 'web')).toBe(holds);
 });

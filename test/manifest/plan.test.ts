@@ -111,6 +111,6 @@ test('in edit, a chart answers to its bare name only where no file holds the nam
     'a.yaml': chart,
     'b.yaml': pod.replace('v1', '1.1.0'),
   });
-  const variable = chart.replace('1.0.0', '${V}');
+  const variable = chart.replace('1.0.0', "'${V}'");
   expect(faultOf(() => planned({ 'a.yaml': variable }, { image: 'web:1.1.0' })).code).toBe('edit_refused');
 });
