@@ -2,7 +2,11 @@ import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /** Stories that wait for minutes of Flux's time: `npm run test:long`. */
-const longStories = ['test/story/pipelines.test.ts', 'test/story/truth-table.test.ts'];
+const longStories = [
+  'test/story/pipelines.test.ts',
+  'test/story/pipeline-kinds.test.ts',
+  'test/story/truth-table.test.ts',
+];
 
 export default defineConfig({
   test: {

@@ -46,7 +46,7 @@ export function composeContext(input: ComposeInput): Context {
       if (found) return found;
     }
     throw new Fault('token_missing', `${names.join(' or ')} is not set`, {
-      hint: `Set the CI/CD variable ${names[0]} to a project access token with the scope api (masked, protected).${unprotected(job)}`,
+      hint: `Set the CI/CD variable ${names[0]} to a project access token with the scope api (masked, protected).`,
     });
   }
 
@@ -221,10 +221,4 @@ function deadlineOf(values: Values, job: JobInfo, now: number): number {
 function once<T>(build: () => Promise<T>): () => Promise<T> {
   let promise: Promise<T> | undefined;
   return () => (promise ??= build());
-}
-
-/** Why a variable that is set may not have come: protected ones do not reach every pipeline. */
-function unprotected({ protectedRef, mergeRequestIid }: JobInfo): string {
-  if (protectedRef !== false && mergeRequestIid === undefined) return '';
-  return ' This pipeline is none of a protected branch or tag: protected variables do not reach it, and one of a fork gets no variables of the project at all.';
 }

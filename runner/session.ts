@@ -11,6 +11,7 @@ import { redactor } from './output/redact.ts';
 import { textReporter } from './output/reporter.ts';
 import { readCredentials } from './settings/credentials.ts';
 import { givenGitLab, globalFlags, variableOf } from './settings/flags.ts';
+import { explainMissing } from './settings/missing.ts';
 import { resolveValues } from './settings/values.ts';
 import { version } from './version.ts';
 
@@ -91,7 +92,7 @@ export async function runCommand(invocation: Extract<Invocation, { kind: 'run' }
     const act = await command.load();
     result = await act(context);
   } catch (error) {
-    failure = error;
+    failure = explainMissing(error, context.job);
   } finally {
     reporter.end();
   }

@@ -1,6 +1,6 @@
 import { chmod, cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
-import type { GitLabServer, TokenHandle } from './gitlab/handle.ts';
+import type { GitLabServer, Profile, TokenHandle } from './gitlab/handle.ts';
 import { startGitLab } from './gitlab/server.ts';
 import type { WorldCluster, WorldParts, WorldRegistry } from './parts.ts';
 import { paths } from './seed.ts';
@@ -17,6 +17,8 @@ export interface WorldOptions {
   /** Clusters to start, by the names of their agents. */
   readonly clusters: readonly string[];
   readonly latencyMs?: number;
+  /** GitLab's release; default that of `startGitLab`. */
+  readonly profile?: Profile;
   readonly log?: (line: string) => void;
 }
 
@@ -45,6 +47,7 @@ export async function buildWorld(options: WorldOptions): Promise<World> {
     folder: join(folder, 'gitlab'),
     env,
     ...(options.latencyMs === undefined ? {} : { latencyMs: options.latencyMs }),
+    ...(options.profile ? { profile: options.profile } : {}),
     ...(options.log ? { log: options.log } : {}),
   });
   started.defer(() => gitlab.stop());

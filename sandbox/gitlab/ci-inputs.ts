@@ -124,11 +124,15 @@ function check({ type, spec }: Entry, value: unknown, which: 'default' | 'provid
   return faults;
 }
 
+/** RE2 knows neither look-around nor back-references. */
+const beyondRe2 = /\(\?<?[=!]|\\[1-9]/;
+
 function checkRegex(type: string, regex: string, value: unknown, which: string): readonly string[] {
   if (type !== 'string') return ['RegEx validation can only be used with string inputs'];
   let pattern: RegExp;
   try {
-    pattern = new RegExp(regex, 'u');
+    if (beyondRe2.test(regex)) return ['invalid regular expression'];
+    pattern = new RegExp(regex);
   } catch {
     return ['invalid regular expression'];
   }

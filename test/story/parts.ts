@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
+import type { Profile } from '../../sandbox/gitlab/handle.ts';
 import { simulatedParts, type WorldParts } from '../../sandbox/parts.ts';
 import { buildWorld, type World } from '../../sandbox/world.ts';
 import { binaryPath, onPath } from '../../scripts/binaries.mjs';
@@ -22,6 +23,7 @@ export interface StoryOptions {
   /** Makes the parts; the stories of the lab hand in the real ones. */
   readonly parts?: (place: { readonly folder: string; readonly env: Readonly<Record<string, string>> }) => WorldParts;
   readonly log?: (line: string) => void;
+  readonly profile?: Profile;
 }
 
 /** Builds a world for a story; disposal stops everything and removes the folder. */
@@ -41,6 +43,7 @@ export async function openWorld(options: StoryOptions): Promise<StoryWorld> {
       parts,
       clusters: options.clusters,
       ...(options.log ? { log: options.log } : {}),
+      ...(options.profile ? { profile: options.profile } : {}),
     });
     return {
       ...world,
