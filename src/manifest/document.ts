@@ -1,7 +1,8 @@
 import { Composer, isAlias, isMap, isScalar, isSeq, Parser } from 'yaml';
-import type { Alias, Document, Node, Pair, Scalar, YAMLMap } from 'yaml';
+import type { Alias, CST, Document, Node, Pair, Scalar, YAMLMap, YAMLParseError } from 'yaml';
 import { Fault } from '../fault.ts';
 import type { Place } from '../fault.ts';
+import { lenientTokens } from './lenient.ts';
 import { placesOf } from './text.ts';
 
 /** Deeper nesting is refused; the deepest real manifests (schemas of CRDs) have some 60 levels. */
@@ -34,21 +35,29 @@ export interface ManifestFile {
  */
 export function parseText(path: string, text: string): ManifestFile {
   const place = placesOf(path, text);
-  const tokens = [...new Parser().parse(text)];
-  const deep = tooDeep(tokens);
-  if (deep !== null) {
-    throw new Fault('too_large', `nesting of more than ${deepest} levels`, { place: place(deep) });
-  }
-  const composer = new Composer({ keepSourceTokens: true, logLevel: 'silent', prettyErrors: false, uniqueKeys: false });
-  const composed = [...composer.compose(tokens, true, text.length)];
-  const error = composed.flatMap((document) => document.errors)[0];
-  if (error) {
-    throw new Fault('manifest_unparsable', error.message.replace(/\s+/g, ' '), {
-      place: place(error.pos[0]),
+  const strict = compose([...new Parser().parse(text)], text, place);
+  const lenient = strict.error && /[[{"']/.test(text) ? compose(lenientTokens(text), text, place) : strict;
+  if (strict.error && lenient.error) {
+    throw new Fault('manifest_unparsable', strict.error.message.replace(/\s+/g, ' '), {
+      place: place(strict.error.pos[0]),
     });
   }
-  for (const document of composed) refuseDuplicateKeys(document.contents, place);
-  return { path, text, place, documents: composed.map((document, index) => describe(document, index, place)) };
+  const { documents } = lenient;
+  for (const document of documents) refuseDuplicateKeys(document.contents, place);
+  return { path, text, place, documents: documents.map((document, index) => describe(document, index, place)) };
+}
+
+interface Composed {
+  readonly documents: readonly Document.Parsed[];
+  readonly error: YAMLParseError | undefined;
+}
+
+function compose(tokens: readonly CST.Token[], text: string, place: (offset: number) => Required<Place>): Composed {
+  const deep = tooDeep(tokens);
+  if (deep !== null) throw new Fault('too_large', `nesting of more than ${deepest} levels`, { place: place(deep) });
+  const composer = new Composer({ keepSourceTokens: true, logLevel: 'silent', prettyErrors: false, uniqueKeys: false });
+  const documents = [...composer.compose(tokens, true, text.length)] as Document.Parsed[];
+  return { documents, error: documents.flatMap(({ errors }) => errors)[0] };
 }
 
 /** Offset of the first token nested too deep, or null; without recursion, since the depth is the very question. */
