@@ -55,8 +55,11 @@ export async function seedExamples(world: World): Promise<Seeded> {
   gitlab.setVariable(paths.delivery, { key: 'SLUICE_GITLAB_TOKEN', value: bot.token, ...hidden });
   gitlab.setVariable(paths.delivery, { key: 'SLUICE_GITLAB_TOKEN_PODINFO', value: appBot.token, ...hidden });
   gitlab.setVariable(paths.delivery, { key: 'SLUICE_GITLAB_TOKEN_CHECKOUT', value: checkoutBot.token, ...hidden });
-  for (const app of [paths.app, paths.checkout])
+  for (const app of [paths.app, paths.checkout]) {
     gitlab.setVariable(app, { key: 'SLUICE_GITLAB_TOKEN', value: bot.token, ...hidden });
+    // Jobs of the delivery project look up the images of these.
+    gitlab.configureProject(app, { jobTokenAllowlist: [paths.delivery] });
+  }
 
   const pull = gitlab.createDeployToken(paths.delivery, { name: 'flux', scopes: ['read_registry', 'read_repository'] });
   const files = await example('delivery');

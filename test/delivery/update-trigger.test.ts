@@ -103,6 +103,15 @@ describe('update --mode trigger', () => {
     expect(JSON.stringify(result)).not.toContain(trigger);
   }, 120_000);
 
+  test('also where the delivery repository stands on a commit of sluice’s own', async () => {
+    await jobOf(((await update()).record['triggered'] as { readonly id: number }).id);
+    expect(await tipMessage()).toContain('Sluice-App: web');
+    const again = await update({ SLUICE_IMAGE: 'web=:1.2.0' }, ['--allow-older']);
+    const job = await jobOf((again.record['triggered'] as { readonly id: number }).id);
+    expect(job.log).not.toContain('skipped');
+    expect(job.log).toMatch(/pushed: web → staging|unchanged|refused|older/);
+  }, 120_000);
+
   test.each<[string, (own: number) => Readonly<Record<string, string>>, RegExp]>([
     ['another project', () => ({ CI_PROJECT_PATH: 'shop/other' }), /comes from shop\/other, and must from shop\/web/],
     ['another commit', () => ({ CI_COMMIT_SHA: 'c'.repeat(40) }), /is of commit/],
