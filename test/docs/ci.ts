@@ -61,8 +61,8 @@ function includeFaults(include: Include, templates: readonly Template[], version
       const value = given[input];
       if (value === undefined) return fallback === undefined ? [`${name}: ${input} is missing`] : [];
       if ((Array.isArray(value) ? 'array' : typeof value) !== type) return [`${name}: ${input} is no ${type}`];
-      if (options && !options.includes(value)) return [`${name}: ${input} cannot be ${String(value)}`];
-      return regex === undefined || new RegExp(regex).test(String(value))
+      if (options && !options.includes(value)) return [`${name}: ${input} cannot be ${JSON.stringify(value)}`];
+      return regex === undefined || (typeof value === 'string' && new RegExp(regex).test(value))
         ? []
         : [`${name}: ${input} is not like ${regex}`];
     }),
