@@ -6,7 +6,8 @@ import type { GitLab } from '../systems/gitlab.ts';
 
 /**
  * Asks GitLab whether a change comes from where it says: its project is the app's in sluice.yaml, and its pipeline runs
- * there for this commit and ref. A trigger's sender can claim anything. Faults `origin_refused`, those of GitLab.
+ * there for this commit and ref; a merge request's pipeline counts for its source branch. A trigger's sender can claim
+ * anything. Faults `origin_refused`, those of GitLab.
  */
 export async function verifyOrigin(
   change: Pick<AppChange, 'app' | 'origin'>,
@@ -28,5 +29,12 @@ export async function verifyOrigin(
   if (pipeline === null) return refuse(`${origin.project} has no pipeline ${origin.pipeline}`);
   const says = `pipeline ${origin.pipeline} of ${origin.project}`;
   if (pipeline.sha !== origin.commit) return refuse(`${says} is of commit ${pipeline.sha}, not of ${origin.commit}`);
-  if (pipeline.ref !== origin.ref) return refuse(`${says} is of ${pipeline.ref}, not of ${origin.ref}`);
+  const ref = await branchOf(gitlab, origin.project, pipeline.ref);
+  if (ref !== origin.ref) return refuse(`${says} is of ${ref}, not of ${origin.ref}`);
+}
+
+/** The source branch where a ref is a merge request's (`refs/merge-requests/N/head` or `/merge`), else the ref. */
+async function branchOf(gitlab: GitLab, project: string, ref: string): Promise<string> {
+  const iid = /^refs\/merge-requests\/(\d+)\//.exec(ref)?.[1];
+  return iid === undefined ? ref : ((await gitlab.mergeRequest(project, Number(iid)))?.branch ?? ref);
 }

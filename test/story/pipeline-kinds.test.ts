@@ -74,40 +74,43 @@ async function delivered(): Promise<{ readonly sha: string; readonly message: st
 }
 
 test.each([
-  ['18.6', 'what it is not told it finds: posts to a child are refused'],
-  ['19.4', 'the origin names the parent'],
-] as const)('both sides in child pipelines of GitLab %s: the statuses stand in the parents (%s)', async (profile) => {
-  await open(profile);
-  const everywhere = '$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH';
-  await world.gitlab.seed(
-    paths.delivery,
-    new Map([
-      ['.gitlab-ci.yml', 'deliver: { trigger: { include: ci/deliver.yml, strategy: depend } }\n'],
-      ['ci/deliver.yml', `include:\n${component('deliver', '{ environment: staging }')}`],
-    ]),
-    'Deliver in a child pipeline',
-    { pipeline: false },
-  );
-  const sha = await world.gitlab.seed(
-    paths.app,
-    new Map([
-      ['.gitlab-ci.yml', 'ship: { trigger: { include: ci/ship.yml, strategy: depend } }\n'],
-      ['ci/ship.yml', `stages: [build, deploy]\n${build(everywhere)}include:\n${update(everywhere)}`],
-      ['VERSION', '7.0.0\n'],
-    ]),
-    'Ship in a child pipeline',
-  );
-  await world.gitlab.waitForPipelines();
+  { profile: '18.6', how: 'what it is not told it finds: posts to a child are refused' },
+  { profile: '19.4', how: 'the origin names the parent' },
+] as const)(
+  'both sides in child pipelines of GitLab $profile: the statuses stand in the parents ($how)',
+  async ({ profile }) => {
+    await open(profile);
+    const everywhere = '$CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH';
+    await world.gitlab.seed(
+      paths.delivery,
+      new Map([
+        ['.gitlab-ci.yml', 'deliver: { trigger: { include: ci/deliver.yml, strategy: depend } }\n'],
+        ['ci/deliver.yml', `include:\n${component('deliver', '{ environment: staging }')}`],
+      ]),
+      'Deliver in a child pipeline',
+      { pipeline: false },
+    );
+    const sha = await world.gitlab.seed(
+      paths.app,
+      new Map([
+        ['.gitlab-ci.yml', 'ship: { trigger: { include: ci/ship.yml, strategy: depend } }\n'],
+        ['ci/ship.yml', `stages: [build, deploy]\n${build(everywhere)}include:\n${update(everywhere)}`],
+        ['VERSION', '7.0.0\n'],
+      ]),
+      'Ship in a child pipeline',
+    );
+    await world.gitlab.waitForPipelines();
 
-  const [parent] = await visitor.pipelines(paths.app, sha);
-  expect(parent).toMatchObject({ source: 'push', status: 'success' });
-  const commit = await delivered();
-  if (profile === '19.4') expect(commit.message).toContain(`Sluice-Source-Pipeline: ${parent?.id}`);
-  expect(told(paths.app, sha)).toEqual(loop(parent!.id));
-  const [own] = await visitor.pipelines(paths.delivery, commit.sha);
-  expect(own).toMatchObject({ source: 'push', status: 'success' });
-  expect(told(paths.delivery, commit.sha)).toEqual(loop(own!.id));
-});
+    const [parent] = await visitor.pipelines(paths.app, sha);
+    expect(parent).toMatchObject({ source: 'push', status: 'success' });
+    const commit = await delivered();
+    if (profile === '19.4') expect(commit.message).toContain(`Sluice-Source-Pipeline: ${parent?.id}`);
+    expect(told(paths.app, sha)).toEqual(loop(parent!.id));
+    const [own] = await visitor.pipelines(paths.delivery, commit.sha);
+    expect(own).toMatchObject({ source: 'push', status: 'success' });
+    expect(told(paths.delivery, commit.sha)).toEqual(loop(own!.id));
+  },
+);
 
 test('a merge request’s pipeline of the merged result: the status stands in it, where the merge request shows it', async () => {
   const asked = '$CI_PIPELINE_SOURCE == "merge_request_event"';

@@ -1,0 +1,47 @@
+import { expect, test } from 'vitest';
+import type { Origin } from '../../src/app/change.ts';
+import { parseConfig } from '../../src/config/parse.ts';
+import { verifyOrigin } from '../../src/delivery/origin.ts';
+import { gitlabWorld } from '../status/world.ts';
+
+const project = 'team/podinfo';
+const config = parseConfig(
+  `version: 1
+environments: { staging: { clusters: [{ name: eu, context: eu }] } }
+apps: { podinfo: { project: ${project} } }
+`,
+  'sluice.yaml',
+);
+const yaml = `wait: { script: "true", when: manual, rules: [{ if: $CI_PIPELINE_SOURCE == "merge_request_event", when: manual }] }
+`;
+
+test('a merge request’s pipeline, of its head or of the merged result, speaks for its source branch alone', async () => {
+  await using world = await gitlabWorld();
+  const { server, gitlab } = world;
+  await server.seed(project, new Map([['.gitlab-ci.yml', yaml]]), 'ci', { pipeline: false });
+  for (const [branch, mergedResults] of [
+    ['head', false],
+    ['merged', true],
+  ] as const) {
+    server.configureProject(project, { mergedResults });
+    await server.seed(project, new Map([[branch, '1']]), branch, { branch, pipeline: false });
+    await gitlab.createMergeRequest(project, {
+      sourceBranch: branch,
+      targetBranch: 'main',
+      title: branch,
+      description: '',
+      labels: [],
+    });
+    await server.waitForPipelines();
+    const [pipeline] = await gitlab.pipelines(project, {});
+    expect(pipeline?.ref).toMatch(
+      mergedResults ? /^refs\/merge-requests\/2\/merge$/ : /^refs\/merge-requests\/1\/head$/,
+    );
+    const origin: Origin = { project, commit: pipeline!.sha, ref: branch, pipeline: pipeline!.id };
+    const verify = (claim: Partial<Origin>) =>
+      verifyOrigin({ app: 'podinfo', origin: { ...origin, ...claim } }, config, gitlab);
+    await verify({});
+    await expect(verify({ ref: 'main' })).rejects.toMatchObject({ code: 'origin_refused' });
+    await expect(verify({ commit: world.origin })).rejects.toMatchObject({ code: 'origin_refused' });
+  }
+});
