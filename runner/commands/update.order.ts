@@ -1,10 +1,9 @@
 import type { AppChange, ImageChange, Origin } from '../../src/app/change.ts';
-import { groupChanges, parseBatch } from '../../src/app/batch.ts';
+import { groupChanges } from '../../src/app/group.ts';
 import { parseImageFlag } from '../../src/app/image.ts';
 import { lookUp, namesRegistry, pinImages } from '../../src/app/lookup.ts';
 import { parseValueFlag } from '../../src/app/value.ts';
 import type { Config } from '../../src/config/config.ts';
-import { parseConfig } from '../../src/config/parse.ts';
 import type { Order } from '../../src/delivery/order.ts';
 import { type DeliveryPlace, deliveryPlace } from '../../src/delivery/place.ts';
 import type { Tip } from '../../src/delivery/tip.ts';
@@ -24,6 +23,7 @@ export async function readChanges(context: Context): Promise<readonly AppChange[
     if (content === null)
       throw new Fault('file_missing', '--change: there is no such file', { place: { file: batch } });
     const text = typeof content === 'string' ? content : new TextDecoder().decode(content);
+    const { parseBatch } = await import('../../src/app/batch.ts');
     return parseBatch(text, inline ? '--change' : batch, { environments, origin: readOrigin(context) });
   }
   if (environments.length === 0) {
@@ -154,6 +154,7 @@ async function configOf(context: Context, tip: Tip, project: string, parsed: Map
   }
   const content = (await tip.read(['sluice.yaml'])).get('sluice.yaml')!;
   const text = new TextDecoder().decode(content);
+  const { parseConfig } = await import('../../src/config/parse.ts');
   const config = parsed.get(text) ?? parseConfig(text, 'sluice.yaml');
   parsed.set(text, config);
   return config;

@@ -36,7 +36,7 @@ export async function deliverByRequest(order: Order, work: Workplace, options: R
   for (let attempts = 1; ; attempts += 1) {
     const started = clock.now();
     const head = await clone.head();
-    const prepared = await prepare(await openTip(clone, head, cache, signal), past, order);
+    const prepared = await prepare(await openTip(clone, cache, signal), past, order);
     const result = (outcome: DeliveryOutcome, commit: Delivery['commit']) =>
       deliveryOf(order, prepared, outcome, commit, attempts);
     if (order.dryRun && prepared.plan.files.size > 0) {

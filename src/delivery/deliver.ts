@@ -3,7 +3,7 @@ import { backoff } from './backoff.ts';
 import type { Delivery, DeliveryOutcome } from './commit.ts';
 import { judgeStanding } from './history.ts';
 import type { Order, Workplace } from './order.ts';
-import { openPast, type Past, type Standing } from './past.ts';
+import { isOrdered, openPast, type Past, type Standing } from './past.ts';
 import { prepare, type Prepared } from './prepare.ts';
 import { openTip } from './tip.ts';
 
@@ -22,7 +22,7 @@ export async function deliverByPush(order: Order, work: Workplace): Promise<Deli
   for (let attempts = 1; ; attempts += 1) {
     const started = clock.now();
     const head = await clone.head();
-    const prepared = await prepare(await openTip(clone, head, cache, signal), past, order);
+    const prepared = await prepare(await openTip(clone, cache, signal), past, order);
     if (attempts === 1) for (const note of prepared.notes) work.note(note);
     const result = (outcome: DeliveryOutcome, stands: Standing | null): Delivery =>
       deliveryOf(order, clone.branch, prepared, outcome, stands, attempts - 1);
@@ -35,8 +35,8 @@ export async function deliverByPush(order: Order, work: Workplace): Promise<Deli
       return { ...result('pushed', { sha, origins: order.origin ? [order.origin] : [] }), attempts };
     }
     const attemptMs = clock.now() - started;
-    const next = await clone.refresh(signal);
-    for (const commit of await clone.repository.log(null, next, MOST_CONTENDERS)) {
+    await clone.refresh(signal);
+    for (const commit of (await clone.history()).commits.slice(0, MOST_CONTENDERS)) {
       if (commit.sha === head) break;
       known.add(commit.sha);
     }
@@ -54,7 +54,7 @@ export async function deliverByPush(order: Order, work: Workplace): Promise<Deli
 
 /** Do newer pipelines' values stand for all pairs by now? Then there is nothing to wait for. */
 async function isOutrun(past: Past, order: Order): Promise<boolean> {
-  if (order.allowOlder || order.origin?.pipeline == null) return false;
+  if (!isOrdered(order)) return false;
   const claims = await past.claims(order.pipelineCreatedAt);
   return askedPairs(order).every(
     ({ app, environment }) => judgeStanding(claims, app, environment, order.origin).standing === 'superseded',

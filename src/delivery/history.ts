@@ -47,17 +47,25 @@ export function standingCommit(claims: readonly CommitClaim[], app: string, envi
   return claims.find((claim) => claim.apps.includes(app) && claim.environments.includes(environment)) ?? null;
 }
 
+/** What is known of a history: all commits back to `since`, or (undefined) those at hand, whose edges have no parents. */
+export interface KnownHistory {
+  readonly commits: readonly { readonly parents: readonly string[]; readonly committedAt: number }[];
+  /** Seconds since the epoch; null: there are no more. */
+  readonly since: number | null | undefined;
+}
+
+/** Are all commits since then (seconds since the epoch) known? */
+export function reachesBack(known: KnownHistory, since: number): boolean {
+  if (known.since === null || (known.since !== undefined && known.since <= since)) return true;
+  return !known.commits.some((commit) => commit.parents.length === 0 && commit.committedAt >= since);
+}
+
 /**
  * How far back the history must be known: a newer pipeline's commit cannot be older than this pipeline's creation
- * (milliseconds since the epoch; null: not known). `known` is the history at hand, where a commit without parents may be
- * the edge of a shallow clone. Answers seconds since the epoch, null for "all of it", or 'enough' where all edges are
- * older than that already.
+ * (milliseconds since the epoch; null: not known). Answers seconds since the epoch, null for "all of it", or 'enough'.
  */
-export function depthNeeded(
-  pipelineCreatedAt: number | null,
-  known: readonly { readonly parents: readonly string[]; readonly committedAt: number }[],
-): number | null | 'enough' {
-  if (pipelineCreatedAt === null) return null;
+export function depthNeeded(pipelineCreatedAt: number | null, known: KnownHistory): number | null | 'enough' {
+  if (pipelineCreatedAt === null) return known.since === null ? 'enough' : null;
   const since = Math.floor(pipelineCreatedAt / 1000) - SKEW;
-  return known.some((commit) => commit.parents.length === 0 && commit.committedAt >= since) ? since : 'enough';
+  return reachesBack(known, since) ? 'enough' : since;
 }

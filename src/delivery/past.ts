@@ -1,7 +1,8 @@
 import type { Origin } from '../app/change.ts';
 import type { DeliveryClone } from '../systems/git-remote.ts';
 import type { CommitClaim } from './commit.ts';
-import { claimsOf, depthNeeded, standingCommit } from './history.ts';
+import type { Order } from './order.ts';
+import { claimsOf, depthNeeded, reachesBack, standingCommit } from './history.ts';
 
 /** The commit that stands, with where it came from. */
 export interface Standing {
@@ -11,10 +12,23 @@ export interface Standing {
 
 /** The past of the delivery branch, fetched as far as a question needs it. */
 export interface Past {
+  /**
+   * How far back the history must be fetched to judge orders (seconds since the epoch, null: all of it); undefined where
+   * what is known is enough.
+   */
+  needed(orders: readonly PastOrder[]): Promise<number | null | undefined>;
   /** Claims that decide whether a pipeline of this creation time is older than what stands. */
   claims(pipelineCreatedAt: number | null): Promise<readonly CommitClaim[]>;
   /** Newest commit that claims one of the pairs; the tip where none of the last year does. */
   standing(pairs: readonly { readonly app: string; readonly environment: string }[]): Promise<Standing>;
+}
+
+/** What decides whether an order can be older than what stands. */
+export type PastOrder = Pick<Order, 'origin' | 'allowOlder' | 'pipelineCreatedAt'>;
+
+/** Can the order be older than what stands? Only pipelines have an order. */
+export function isOrdered(order: PastOrder): boolean {
+  return !order.allowOlder && order.origin?.pipeline != null;
 }
 
 const DAY = 86_400;
@@ -22,28 +36,33 @@ const STEPS = [0, 30 * DAY, 365 * DAY] as const;
 
 /** The past that ends in the clone's tip, as last fetched. */
 export function openPast(clone: DeliveryClone, signal: AbortSignal): Past {
-  const log = async () => clone.repository.log(null, await clone.head());
   return {
+    async needed(orders) {
+      const known = await clone.history();
+      const depths = orders.filter(isOrdered).map((order) => depthNeeded(order.pipelineCreatedAt, known));
+      if (depths.includes(null)) return null;
+      const since = depths.filter((depth) => typeof depth === 'number');
+      return since.length === 0 ? undefined : Math.min(...since);
+    },
     async claims(pipelineCreatedAt) {
-      const known = await log();
+      const known = await clone.history();
       const depth = depthNeeded(pipelineCreatedAt, known);
-      if (depth === 'enough') return claimsOf(known);
+      if (depth === 'enough') return claimsOf(known.commits);
       await clone.deepen(depth, signal);
-      return claimsOf(await log());
+      return claimsOf((await clone.history()).commits);
     },
     async standing(pairs) {
-      const tip = await clone.repository.commit(await clone.head());
+      const head = await clone.head();
       for (const step of STEPS) {
-        const known = await log();
-        const since = tip.committedAt - step;
-        const edge = known.some((commit) => commit.parents.length === 0 && commit.committedAt >= since);
-        if (step > 0 && edge) await clone.deepen(since, signal);
-        const claims = claimsOf(step > 0 && edge ? await log() : known);
+        const known = await clone.history();
+        const since = (known.commits[0]?.committedAt ?? 0) - step;
+        if (step > 0 && !reachesBack(known, since)) await clone.deepen(since, signal);
+        const claims = claimsOf((await clone.history()).commits);
         const found = pairs.flatMap((pair) => standingCommit(claims, pair.app, pair.environment) ?? []);
         const newest = claims.find((claim) => found.includes(claim));
         if (newest) return { sha: newest.commit, origins: newest.origin ? [newest.origin] : [] };
       }
-      return { sha: tip.sha, origins: [] };
+      return { sha: head, origins: [] };
     },
   };
 }

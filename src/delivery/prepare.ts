@@ -3,11 +3,11 @@ import { formatImage } from '../app/image.ts';
 import type { Config, Pair } from '../config/config.ts';
 import { appOf, environmentOf, pairOf } from '../config/pair.ts';
 import { Fault } from '../fault.ts';
-import type { SkippedPair } from './commit.ts';
+import type { CommitClaim, SkippedPair } from './commit.ts';
 import { judgeStanding } from './history.ts';
 import { formatMessage } from './message.ts';
 import type { Order } from './order.ts';
-import type { Past } from './past.ts';
+import { isOrdered, type Past } from './past.ts';
 import { type EditPlan, type PairChange, planEdits } from './plan-edits.ts';
 import { readScopes } from './scope.ts';
 import type { Tip } from './tip.ts';
@@ -32,7 +32,9 @@ const NOTHING: EditPlan = { manifest: { files: [], targets: [], notTaken: [] }, 
 export async function prepare(tip: Tip, past: Past, order: Order): Promise<Prepared> {
   // Most apps live at their default path: so configuration and manifests mostly come in one batch.
   const usual = order.changes.map((change) => `apps/${change.app}`);
-  await tip.prefetch(usual, ['sluice.yaml']);
+  await tip.prefetch(usual, ['sluice.yaml'], await past.needed([order]));
+  const claims = isOrdered(order) ? past.claims(order.pipelineCreatedAt) : Promise.resolve([]);
+  claims.catch(() => {});
   const config = await order.config(tip);
   const asked = pairsOf(config, order);
   const held = asked.filter((pair) => pair.hold !== null);
@@ -41,7 +43,7 @@ export async function prepare(tip: Tip, past: Past, order: Order): Promise<Prepa
     throw new Fault('held', `on hold: ${reasons.join('; ')}`);
   }
   const free = asked.filter((pair) => pair.hold === null);
-  const superseded = await findSuperseded(free, past, order);
+  const superseded = findSuperseded(free, await claims, order);
   const pairs = free.filter((pair) => !superseded.has(pair));
   const skipped: SkippedPair[] = [
     ...held.map((pair) => skip(pair, 'held', pair.hold ?? '')),
@@ -61,22 +63,24 @@ function pairsOf(config: Config, order: Order): readonly Pair[] {
   );
 }
 
-async function findSuperseded(pairs: readonly Pair[], past: Past, order: Order): Promise<ReadonlyMap<Pair, string>> {
+function findSuperseded(
+  pairs: readonly Pair[],
+  claims: readonly CommitClaim[],
+  order: Order,
+): ReadonlyMap<Pair, string> {
   const found = new Map<Pair, string>();
-  if (order.allowOlder || order.origin?.pipeline == null) return found;
-  const claims = await past.claims(order.pipelineCreatedAt);
   for (const pair of pairs) {
     const [app, environment] = [pair.app.name, pair.environment.name];
     const judged = judgeStanding(claims, app, environment, order.origin);
     if (judged.standing === 'current') continue;
-    const own = order.origin.pipeline;
+    const own = order.origin?.pipeline;
     const message = `pipeline ${judged.by.origin?.pipeline} is newer than ${own} (commit ${judged.by.commit.slice(0, 12)})`;
     if (judged.rerun) {
       throw new Fault(
         'older_run',
         `${app} in ${environment}: ${message}, and pipeline ${own} was delivered before it`,
         {
-          hint: `To go back, use \`sluice rollback --app ${app} --environment ${environment}\`; --allow-older permits this once.`,
+          hint: `A rollback is a new delivery commit: \`git revert ${judged.by.commit.slice(0, 12)}\` in the delivery repository; --allow-older permits this once.`,
         },
       );
     }

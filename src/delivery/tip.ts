@@ -7,46 +7,33 @@ import type { TreeEntry } from '../systems/git.ts';
 /** The files of one commit of the delivery repository; contents come on demand, each round in one batch. */
 export interface Tip extends Tree {
   readonly sha: string;
-  /** Fetches the manifests below folders (at most a few hundred) in one batch, since they will most likely be read. */
-  prefetch(folders: readonly string[], files?: readonly string[]): Promise<void>;
+  /**
+   * Fetches the manifests below folders (at most a few hundred) in one batch, since they will most likely be read, and
+   * beside it the history back to `since` (see `DeliveryClone.deepen`).
+   */
+  prefetch(folders: readonly string[], files?: readonly string[], since?: number | null): Promise<void>;
   /** Content by path; Fault `file_missing` where a path is no file. A symlink gives that of the file it leads to. */
   read(paths: Iterable<string>): Promise<ReadonlyMap<string, Uint8Array>>;
   /** The path that a symlink finally names (inside the repository), else the path itself; null where it leads nowhere. */
   follow(path: string): Promise<string | null>;
 }
 
-/** What an earlier attempt has read is not read again: contents by object id, trees by commit. */
-export interface TipCache {
-  readonly contents: Map<string, Uint8Array>;
-  readonly trees: Map<string, readonly TreeEntry[]>;
-}
+/** Contents by object id: what an earlier attempt has read is not read again. */
+export type TipCache = Map<string, Uint8Array>;
 
 const MOST_LINKS = 20;
 /** Files that one prefetch brings at most: beyond, only what is really reached is fetched. */
 const MOST_FILES = 300;
 
-/** Opens a commit that the clone has. */
-export async function openTip(clone: DeliveryClone, sha: string, store: TipCache, signal?: AbortSignal): Promise<Tip> {
-  const cache = store.contents;
-  const tree = store.trees.get(sha) ?? (await clone.repository.tree(sha));
-  store.trees.set(sha, tree);
-  const entries = new Map(tree.map((entry) => [entry.path, entry]));
-  const folders = new Map<string, string[]>();
-  for (const path of entries.keys()) {
-    for (let folder = posix.dirname(path); ; folder = posix.dirname(folder)) {
-      const name = folder === '.' ? '' : folder;
-      const below = folders.get(name);
-      if (below) below.push(path);
-      else folders.set(name, [path]);
-      if (name === '') break;
-    }
-  }
+/** Opens the clone's tip. */
+export async function openTip(clone: DeliveryClone, cache: TipCache, signal?: AbortSignal): Promise<Tip> {
+  const entries = new Map((await clone.tree()).map((entry) => [entry.path, entry]));
+  const folders = foldersOf(entries.keys());
 
-  async function load(wanted: readonly TreeEntry[]): Promise<void> {
+  async function load(wanted: readonly TreeEntry[], since?: number | null): Promise<void> {
     const missing = [...new Set(wanted.map((entry) => entry.oid))].filter((oid) => !cache.has(oid));
-    if (missing.length === 0) return;
-    await clone.fetchBlobs(missing, signal);
-    for await (const { oid, content } of clone.repository.blobs(missing, signal)) cache.set(oid, content);
+    if (missing.length === 0 && since === undefined) return;
+    for await (const { oid, content } of clone.blobs(missing, { since, signal })) cache.set(oid, content);
   }
 
   async function follow(path: string): Promise<string | null> {
@@ -67,18 +54,21 @@ export async function openTip(clone: DeliveryClone, sha: string, store: TipCache
   }
 
   return {
-    sha,
+    sha: await clone.head(),
     has: (path) => entries.has(path),
     isDirectory: (path) => folders.has(path),
     below: (folder) => folders.get(folder) ?? [],
     follow,
-    async prefetch(below, files = []) {
+    async prefetch(below, files = [], since) {
       const manifests = below
         .flatMap((folder) => folders.get(folder) ?? [])
         .filter((path) => /\.(ya?ml|json)$/.test(path));
       const wanted = [...files, ...(manifests.length > MOST_FILES ? [] : manifests)];
       const found = wanted.flatMap((path) => entries.get(path) ?? []);
-      await load(found.filter((entry) => entry.mode !== '160000'));
+      await load(
+        found.filter((entry) => entry.mode !== '160000'),
+        since,
+      );
     },
     async read(paths) {
       const wanted: [string, TreeEntry][] = [];
@@ -93,4 +83,19 @@ export async function openTip(clone: DeliveryClone, sha: string, store: TipCache
       return new Map(wanted.map(([path, entry]) => [path, cache.get(entry.oid)!]));
     },
   };
+}
+
+/** Every folder with all paths below it. */
+function foldersOf(paths: Iterable<string>): ReadonlyMap<string, readonly string[]> {
+  const folders = new Map<string, string[]>();
+  for (const path of paths) {
+    for (let end = path.lastIndexOf('/'); ; end = path.lastIndexOf('/', end - 1)) {
+      const folder = end < 0 ? '' : path.slice(0, end);
+      const below = folders.get(folder);
+      if (below) below.push(path);
+      else folders.set(folder, [path]);
+      if (end < 0) break;
+    }
+  }
+  return folders;
 }

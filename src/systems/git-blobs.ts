@@ -2,7 +2,8 @@ import { Fault } from '../fault.ts';
 import type { Processes } from './process.ts';
 
 /**
- * Contents of blobs by one `git cat-file --batch`, in the order asked for, each as soon as it is complete.
+ * Contents of blobs by one `git cat-file --batch`, in the order asked for, each as soon as it is complete;
+ * they are asked for when `ready` (their fetch), and git is started before.
  * Fault `commit_missing` where a blob is not in the repository.
  */
 export async function* streamBlobs(
@@ -11,15 +12,17 @@ export async function* streamBlobs(
   env: Readonly<Record<string, string>>,
   oids: readonly string[],
   signal?: AbortSignal,
+  ready?: Promise<void>,
 ): AsyncIterable<{ readonly oid: string; readonly content: Uint8Array }> {
   if (oids.length === 0) return;
   const child = processes.start('git', ['cat-file', '--batch', '--buffer'], { cwd: folder, env, signal });
   // A child that ends early is told by `done`; the broken pipe says nothing more.
   child.stdin.on('error', () => {});
-  child.stdin.end(oids.map((oid) => `${oid}\n`).join(''));
   const bytes = reader(child.stdout);
   let finished = false;
   try {
+    await ready;
+    child.stdin.end(oids.map((oid) => `${oid}\n`).join(''));
     for (const oid of oids) {
       const header = await bytes.line();
       const size = /^[0-9a-f]+ blob (\d+)$/.exec(header ?? '')?.[1];

@@ -15,18 +15,18 @@ const REF = 'refs/sluice/commit';
 
 /**
  * Writes one commit on `parent` that replaces the contents of `files`, by one `git fast-import`: no work tree, no
- * index, and none of the other blobs is needed. Modes are kept; a new file gets 100644.
+ * index, and none of the other blobs is needed. `modes` are those of the parent's files; a new one gets 100644.
  * Fault `tree_refused` where a path is a symlink or submodule. `at`: seconds since the epoch. Answers the commit's id.
  */
 export async function writeCommit(
   git: Git,
   parent: string,
   files: ReadonlyMap<string, Uint8Array>,
+  modes: ReadonlyMap<string, string>,
   message: string,
   identity: GitIdentity,
   at: number,
 ): Promise<string> {
-  const modes = await modesOf(git, parent, [...files.keys()]);
   const person = `${nameOf(identity.name)} <${nameOf(identity.email)}> ${at} +0000\n`;
   const parts: (string | Uint8Array)[] = ['feature done\n', `commit ${REF}\nmark :1\n`];
   parts.push(`author ${person}committer ${person}`, ...data(Buffer.from(message)), `from ${parent}\n`);
@@ -81,16 +81,6 @@ export async function signCommit(
       hint: 'It must be a private SSH key without passphrase, and ssh-keygen must be installed.',
     });
   }
-}
-
-async function modesOf(git: Git, commit: string, paths: readonly string[]): Promise<ReadonlyMap<string, string>> {
-  const listed = await git(['ls-tree', '-z', '--full-tree', commit, '--', ...paths]);
-  return new Map(
-    listed.text
-      .split('\0')
-      .filter((line) => line.includes('\t'))
-      .map((line): [string, string] => [line.slice(line.indexOf('\t') + 1), line.slice(0, line.indexOf(' '))]),
-  );
 }
 
 function data(content: Uint8Array): readonly (string | Uint8Array)[] {

@@ -2,12 +2,15 @@ import { Fault } from '../fault.ts';
 import type { Secret } from '../secret.ts';
 import type { Clock } from './clock.ts';
 import type { Files } from './files.ts';
+import { streamBlobs } from './git-blobs.ts';
 import { type GitIdentity, signCommit, writeCommit } from './git-commit.ts';
 import { allowedProtocol, type GitSetting, gitEnvironment, tokenHeader, withoutUser } from './git-environment.ts';
 import { classifyFetch, fetchFault, isTransient } from './git-failure.ts';
 import { type Git, openRepository } from './git-local.ts';
+import { openBranchPast } from './git-past.ts';
 import { pushCommit } from './git-push.ts';
 import type { DeliveryClone, DeliveryGit, RemoteTip } from './git-remote.ts';
+import { readTip } from './git-tip.ts';
 import { ProcessFailure, type Processes } from './process.ts';
 
 /** What `connectDeliveryGit` needs. */
@@ -85,8 +88,8 @@ async function cloned(
   const git: Git = (args, more = {}) => processes.run('git', args, { cwd: bare, env, ...more });
   const locally: Git = (args, more = {}) => git(args, { ...more, env: { ...env, ...offline, ...more.env } });
   const patient: Git = (args, more = {}) => patiently(clock, more.signal, () => git(args, more));
-  const transport = (args: readonly string[], abort: AbortSignal | undefined, more: { input?: string } = {}) =>
-    patient(args, { ...more, signal: abort }).catch((error: unknown) => {
+  const transport: Git = (args, more) =>
+    patient(args, more).catch((error: unknown) => {
       throw fetchFault(error, url, wanted);
     });
 
@@ -96,49 +99,78 @@ async function cloned(
     },
   );
   if (!filtered) options.notice?.(`${withoutUser(url)} knows no partial clones: all files of its tip were fetched`);
-  const refs = await locally(['for-each-ref', '--format=%(objectname) %(refname:lstrip=2)', 'refs/heads']);
-  const found = /^([0-9a-f]{40}) (.+)$/m.exec(refs.text);
-  if (!found?.[1] || !found[2]) {
+  const found = await readTip(locally).catch((error: unknown) => {
+    if (
+      error instanceof ProcessFailure &&
+      /bad revision|not a valid object name|does not have any commits/i.test(error.stderr)
+    )
+      return null;
+    throw error;
+  });
+  if (!found) {
     throw new Fault('branch_missing', `${withoutUser(url)} has no branch ${wanted ?? 'yet: it is empty'}`);
   }
-  const branch = found[2];
+  let tip = found;
+  const { branch } = tip;
   const host = URL.canParse(url) ? new URL(url).hostname : 'localhost';
   const identity: GitIdentity = {
     name: options.author?.name ?? 'sluice',
     email: options.author?.email ?? `sluice@noreply.${host || 'localhost'}`,
   };
-  let head = found[1];
   const fetched = new Set<string>();
-  const fetch = ['fetch', '--quiet', '--no-tags', '--no-write-fetch-head'] as const;
-  const repository = await openRepository({ folder: bare, processes, env: offline });
+  const fetch = ['fetch', '--quiet', '--no-tags', '--no-write-fetch-head', '--no-auto-maintenance'] as const;
+  const noHaves = ['-c', 'fetch.negotiationAlgorithm=noop'] as const;
+  const reference = `+refs/heads/${branch}:refs/heads/${branch}`;
+  const repository = await openRepository({ folder: bare, processes, env: offline, blobless: true });
+  const past = openBranchPast({
+    local: locally,
+    transport,
+    files: options.files,
+    url,
+    folder: `${folder.path}/past.git`,
+  });
+
+  async function bring(oids: readonly string[], abort: AbortSignal | undefined): Promise<void> {
+    if (oids.length === 0) return;
+    const input = oids.map((oid) => `${oid}\n`).join('');
+    await transport([...noHaves, ...fetch, '--filter=blob:none', '--stdin', 'origin'], { signal: abort, input });
+    for (const oid of oids) fetched.add(oid);
+  }
+
+  async function deepen(since: number | null, abort: AbortSignal | undefined): Promise<void> {
+    if ((await options.files.read(`${bare}/shallow`)) === null) return;
+    const [newest] = tip.history;
+    if (newest) await past.fetch(newest, since, abort);
+  }
 
   return {
     url,
     branch,
     folder: bare,
     repository,
-    head: () => Promise.resolve(head),
+    head: () => Promise.resolve(tip.sha),
+    tree: () => Promise.resolve(tip.tree),
+    history: () => Promise.resolve(past.continued(tip.history)),
     async refresh(abort) {
-      await transport([...fetch, 'origin', `+refs/heads/${branch}:refs/heads/${branch}`], abort);
-      head = (await locally(['rev-parse', '--verify', `refs/heads/${branch}`])).text.trim();
-      return head;
+      await transport([...fetch, 'origin', reference], { signal: abort });
+      tip = (await readTip(locally, tip)) ?? tip;
+      return tip.sha;
     },
-    async deepen(since, abort) {
-      if ((await locally(['rev-parse', '--is-shallow-repository'])).text.trim() !== 'true') return;
-      const depth = since === null ? '--unshallow' : `--shallow-since=${Math.floor(since)}`;
-      // Not the branch: what came to it meanwhile would be fetched without trees and then count as known.
-      await transport([...fetch, '--filter=tree:0', depth, 'origin', head], abort);
-    },
-    async fetchBlobs(oids, abort) {
+    deepen,
+    async *blobs(oids, { since, signal: abort } = {}) {
       const missing = filtered ? [...new Set(oids)].filter((oid) => !fetched.has(oid)) : [];
-      if (missing.length === 0) return;
-      const batch = ['-c', 'fetch.negotiationAlgorithm=noop', ...fetch, '--filter=blob:none', '--stdin', 'origin'];
-      await transport(batch, abort, { input: missing.map((oid) => `${oid}\n`).join('') });
-      for (const oid of missing) fetched.add(oid);
+      const deepened = since === undefined ? undefined : deepen(since, abort);
+      deepened?.catch(() => {});
+      const ready = bring(missing, abort);
+      ready.catch(() => {});
+      yield* streamBlobs(processes, bare, { ...env, ...offline }, oids, abort, ready);
+      await deepened;
     },
     async commit(parent, files, message) {
       const at = Math.floor(clock.now() / 1000);
-      const sha = await writeCommit(locally, parent, files, message, identity, at);
+      const known = parent === tip.sha ? tip.tree : await repository.tree(parent);
+      const modes = new Map(known.map((entry) => [entry.path, entry.mode]));
+      const sha = await writeCommit(locally, parent, files, modes, message, identity, at);
       const { signingKey } = options;
       return signingKey ? signCommit(locally, processes, sha, signingKey, `${folder.path}/signing-key`) : sha;
     },

@@ -20,24 +20,14 @@ export async function openRepository(options: {
   readonly folder: string;
   readonly processes: Processes;
   readonly env?: Readonly<Record<string, string>>;
+  /** Is it known to be a bare clone without blobs that fetches none by itself? Then its configuration is not read. */
+  readonly blobless?: boolean;
 }): Promise<GitRepository> {
   const { folder, processes } = options;
   const env = { ...gitEnvironment(), GIT_NO_LAZY_FETCH: '1', ...options.env };
   const git: Git = (args, more = {}) =>
     processes.run('git', args, { cwd: folder, ...more, env: { ...env, ...more.env } });
-  const wanted = '^(core\\.bare|remote\\..*\\.(promisor|url))$';
-  const settings = await git(['config', '--local', '--includes', '--get-regexp', wanted], { accept: [0, 1] }).catch(
-    (error: unknown) => {
-      if (!(error instanceof ProcessFailure)) throw error;
-      const hint = 'Run inside a checkout, or name one.';
-      throw new Fault('file_missing', `${folder} is no git repository`, { hint });
-    },
-  );
-  const remote = /^remote\.(.*)\.promisor true$/m.exec(settings.text)?.[1];
-  const sizes = remote === undefined || !/^core\.bare true$/m.test(settings.text);
-  const lines = settings.text.split('\n');
-  const url = lines.find((line) => line.startsWith(`remote.${remote}.url `))?.slice(`remote.${remote}.url `.length);
-  const lazy = url === undefined ? [] : [schemeOf(url)];
+  const { sizes, lazy } = options.blobless ? { sizes: false, lazy: [] } : await settingsOf(git, folder);
 
   async function known(sha: string): Promise<boolean> {
     const found = await git(['rev-parse', '--verify', '--quiet', '--end-of-options', `${sha}^{commit}`], {
@@ -147,8 +137,30 @@ export async function openRepository(options: {
   };
 }
 
+/** What a repository's configuration says: are sizes known without fetching, and by which protocols blobs come. */
+async function settingsOf(
+  git: Git,
+  folder: string,
+): Promise<{ readonly sizes: boolean; readonly lazy: readonly string[] }> {
+  const wanted = '^(core\\.bare|remote\\..*\\.(promisor|url))$';
+  const settings = await git(['config', '--local', '--includes', '--get-regexp', wanted], { accept: [0, 1] }).catch(
+    (error: unknown) => {
+      if (!(error instanceof ProcessFailure)) throw error;
+      const hint = 'Run inside a checkout, or name one.';
+      throw new Fault('file_missing', `${folder} is no git repository`, { hint });
+    },
+  );
+  const remote = /^remote\.(.*)\.promisor true$/m.exec(settings.text)?.[1];
+  const lines = settings.text.split('\n');
+  const url = lines.find((line) => line.startsWith(`remote.${remote}.url `))?.slice(`remote.${remote}.url `.length);
+  return {
+    sizes: remote === undefined || !/^core\.bare true$/m.test(settings.text),
+    lazy: url === undefined ? [] : [schemeOf(url)],
+  };
+}
+
 /** Parses `git log -z` in the format of hash, parents, committer date and message, each ended by NUL. */
-function parseLog(text: string): readonly CommitInfo[] {
+export function parseLog(text: string): readonly CommitInfo[] {
   const fields = text.split('\0');
   const commits: CommitInfo[] = [];
   for (let index = 0; index + 3 < fields.length; index += 4) {
@@ -159,7 +171,7 @@ function parseLog(text: string): readonly CommitInfo[] {
 }
 
 /** Parses `git ls-tree -z [-l]`: "mode type oid [size]", a tab, the path. */
-function parseTree(text: string): readonly TreeEntry[] {
+export function parseTree(text: string): readonly TreeEntry[] {
   return text.split('\0').flatMap((line) => {
     const tab = line.indexOf('\t');
     if (tab < 0) return [];

@@ -1,4 +1,4 @@
-import type { GitRepository } from './git.ts';
+import type { CommitInfo, GitRepository, TreeEntry } from './git.ts';
 
 /** The delivery repository over the network: a bare, shallow, blobless clone in a temporary folder, and pushes. */
 
@@ -8,6 +8,14 @@ export interface RemoteTip {
   readonly message: string;
   /** Was it committed with the identity that this clone commits with? */
   readonly ours: boolean;
+}
+
+/** What is known of a branch's history. */
+export interface BranchHistory {
+  /** Newest first; a commit without parents may be where the history is cut off. */
+  readonly commits: readonly CommitInfo[];
+  /** All commits since then are there (seconds since the epoch; null: all there are); undefined: it was never deepened. */
+  readonly since: number | null | undefined;
 }
 
 /** A clone to compute a commit in. Never has a work tree; nothing of the repository's content is executed. */
@@ -20,12 +28,22 @@ export interface DeliveryClone extends AsyncDisposable {
   readonly repository: GitRepository;
   /** Tip of the branch, as last fetched. */
   head(): Promise<string>;
+  /** All files of the tip, without sizes. */
+  tree(): Promise<readonly TreeEntry[]>;
+  /** The tip's history as far as it is here. */
+  history(): Promise<BranchHistory>;
   /** Fetches the branch again, with what came since; answers its new tip. */
   refresh(signal?: AbortSignal): Promise<string>;
   /** Fetches the tip's history (commits without trees) back to `since` (seconds since the epoch), or all of it for null. */
   deepen(since: number | null, signal?: AbortSignal): Promise<void>;
-  /** Fetches missing blobs in one batch. */
-  fetchBlobs(oids: readonly string[], signal?: AbortSignal): Promise<void>;
+  /**
+   * Contents of blobs in the order asked for; those that are missing are fetched in one request, and beside it the
+   * history as `deepen` does where `since` is given.
+   */
+  blobs(
+    oids: readonly string[],
+    options?: { readonly since?: number | null | undefined; readonly signal?: AbortSignal | undefined },
+  ): AsyncIterable<{ readonly oid: string; readonly content: Uint8Array }>;
   /** Writes a commit on `parent` that replaces the contents of the files named (modes are kept); answers its id. */
   commit(parent: string, files: ReadonlyMap<string, Uint8Array>, message: string): Promise<string>;
   /** Pushes a commit to a branch. 'raced': somebody pushed first. `lease`: expected old tip ('' = must not exist) for our own merge-request branches. */

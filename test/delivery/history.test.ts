@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { Origin } from '../../src/app/change.ts';
 import { backoff } from '../../src/delivery/backoff.ts';
 import type { CommitClaim } from '../../src/delivery/commit.ts';
-import { claimsOf, depthNeeded, judgeStanding, standingCommit } from '../../src/delivery/history.ts';
+import { claimsOf, depthNeeded, judgeStanding, type KnownHistory, standingCommit } from '../../src/delivery/history.ts';
 import { formatMessage } from '../../src/delivery/message.ts';
 
 const origin = (pipeline: number | null, project = 'shop/web'): Origin => ({
@@ -88,10 +88,17 @@ describe('what stands', () => {
 test('history is needed back to the pipeline’s creation less an hour', () => {
   const edge = (committedAt: number) => ({ parents: [], committedAt });
   const inner = { parents: ['x'], committedAt: 20_000 };
-  expect(depthNeeded(null, [edge(5)])).toBeNull();
-  expect(depthNeeded(10_000_000, [edge(10_000)])).toBe(6_400);
-  expect(depthNeeded(10_000_000, [inner, edge(6_399)])).toBe('enough');
-  expect(depthNeeded(10_000_000, [inner, edge(6_399), edge(6_400)])).toBe(6_400);
+  const at = (...commits: KnownHistory['commits']) => ({ commits, since: undefined });
+  expect(depthNeeded(null, at(edge(5)))).toBeNull();
+  expect(depthNeeded(10_000_000, at(edge(10_000)))).toBe(6_400);
+  expect(depthNeeded(10_000_000, at(inner, edge(6_399)))).toBe('enough');
+  expect(depthNeeded(10_000_000, at(inner, edge(6_399), edge(6_400)))).toBe(6_400);
+  const deepened = (since: number | null) => ({ commits: [inner, edge(9_000)], since });
+  expect(depthNeeded(10_000_000, deepened(6_400))).toBe('enough');
+  expect(depthNeeded(10_000_000, deepened(6_401))).toBe(6_400);
+  expect(depthNeeded(10_000_000, deepened(null))).toBe('enough');
+  expect(depthNeeded(null, deepened(6_400))).toBeNull();
+  expect(depthNeeded(null, deepened(null))).toBe('enough');
 });
 
 test('the wait grows with losses and with what landed, and has an end', () => {

@@ -1,126 +1,22 @@
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { secret } from '../../src/secret.ts';
-import type { Clock } from '../../src/systems/clock.ts';
-import { localFiles } from '../../src/systems/files-local.ts';
-import { connectDeliveryGit, type DeliveryGitOptions } from '../../src/systems/git-delivery.ts';
-import { type GitFolder, gitFolder } from '../doubles/git-folder.ts';
-import { type GitServer, gitServer } from '../doubles/git-server.ts';
+import { type CloneWorld, cloneWorld } from './clone-world.ts';
 
-let world: GitFolder;
-let server: GitServer;
-let temporary: string;
-let url: string;
-const commits: string[] = [];
-const waits: number[] = [];
-const clock: Clock = {
-  now: () => 1_800_000_000_000,
-  sleep: (ms) => {
-    waits.push(ms);
-    return Promise.resolve();
-  },
-  random: () => 0.5,
-};
+let w: CloneWorld;
+let { world, server, url, commits, waits, connect, tip } = {} as CloneWorld;
+beforeEach(async () => {
+  w = await cloneWorld();
+  ({ world, server, url, commits, waits, connect, tip } = w);
+});
+afterEach(() => w[Symbol.asyncDispose]());
 const bytes = (text: string) => new TextEncoder().encode(text);
 
-beforeEach(async () => {
-  world = await gitFolder();
-  commits.length = waits.length = 0;
-  await world.bare('delivery.git');
-  for (const version of [1, 2, 3]) {
-    commits.push(
-      await world.commit('delivery.git', {
-        'apps/web/a.yaml': `a: ${version}\n`,
-        'apps/api/b.yaml': `b: ${version}\n`,
-      }),
-    );
-  }
-  server = await gitServer(world.path, { 'write-token': 'write', 'read-token': 'read' });
-  url = `${server.url}/delivery.git`;
-  temporary = join(world.path, 'temporary');
-  await mkdir(temporary);
-});
-afterEach(async () => {
-  const left = await readdir(temporary);
-  await server[Symbol.asyncDispose]();
-  await world[Symbol.asyncDispose]();
-  if (left.length > 0) throw new Error(`left behind: ${left.join(', ')}`);
-});
-
-const connect = (token = 'write-token', more: Partial<DeliveryGitOptions> = {}) =>
-  connectDeliveryGit({
-    processes: world.processes,
-    files: localFiles(world.path, temporary),
-    clock,
-    token: secret(token),
-    ...more,
-  });
-const tip = () => world.git('delivery.git', ['rev-parse', 'main']);
 async function hook(name: string, script: string) {
   await mkdir(join(world.path, 'delivery.git/hooks'), { recursive: true });
   await writeFile(join(world.path, `delivery.git/hooks/${name}`), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
 }
-
-describe('a clone', () => {
-  test('has the tip alone, without file contents', async () => {
-    await using clone = await connect().clone(url, 'main');
-    expect(await clone.head()).toBe(commits[2]);
-    expect(await clone.repository.log(null, commits[2]!)).toHaveLength(1);
-    const objects = await world.git('.', ['-C', clone.folder, 'cat-file', '--batch-all-objects', '--batch-check']);
-    expect(objects).not.toContain(' blob ');
-    expect(await readdir(clone.folder)).not.toContain('hooks');
-  });
-
-  test('takes the server’s default branch where none is named', async () => {
-    await using clone = await connect().clone(url, null);
-    expect(clone.branch).toBe('main');
-  });
-
-  test('fetches missing blobs in one request, once', async () => {
-    await using clone = await connect().clone(url, 'main');
-    const tree = await clone.repository.tree(commits[2]!, ['apps']);
-    const before = server.requests.length;
-    const oids = tree.map((entry) => entry.oid);
-    await clone.fetchBlobs(oids);
-    await clone.fetchBlobs(oids);
-    expect(server.requests.slice(before).filter((request) => request.startsWith('POST'))).toHaveLength(1);
-    const contents: string[] = [];
-    for await (const blob of clone.repository.blobs(oids)) contents.push(new TextDecoder().decode(blob.content));
-    expect(contents).toEqual(['b: 3\n', 'a: 3\n']);
-  });
-
-  test('deepens by commits without trees, down to a time or to the root', async () => {
-    await using clone = await connect().clone(url, 'main');
-    const second = (await clone.repository.commit(commits[2]!)).committedAt - 60;
-    await clone.deepen(second);
-    expect((await clone.repository.log(null, commits[2]!)).map((commit) => commit.sha)).toEqual(
-      commits.slice(1).toReversed(),
-    );
-    await clone.deepen(null);
-    expect(await clone.repository.log(null, commits[2]!)).toHaveLength(3);
-    await expect(clone.repository.tree(commits[0]!)).rejects.toThrow('git ended');
-  });
-
-  test('sends the token as a header, never in an address', async () => {
-    await using clone = await connect().clone(url, 'main');
-    expect([...server.credentials]).toEqual([`Basic ${btoa('oauth2:write-token')}`]);
-    const config = await world.git('.', ['-C', clone.folder, 'config', '--list']);
-    expect(config).not.toMatch(/write-token|Authorization/);
-  });
-
-  test('says so when the server knows no partial clones', async () => {
-    await world.git('delivery.git', ['config', 'uploadpack.allowFilter', 'false']);
-    const notices: string[] = [];
-    await using clone = await connect('write-token', { notice: (text) => notices.push(text) }).clone(url, 'main');
-    expect(notices).toHaveLength(1);
-    const [entry] = await clone.repository.tree(commits[2]!, ['apps/web']);
-    await clone.fetchBlobs([entry!.oid]);
-    for await (const blob of clone.repository.blobs([entry!.oid])) {
-      expect(new TextDecoder().decode(blob.content)).toBe('a: 3\n');
-    }
-  });
-});
 
 describe('a commit', () => {
   test('changes the files named, keeps modes, and is pushed', async () => {

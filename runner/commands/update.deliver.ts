@@ -1,0 +1,159 @@
+import type { AppChange } from '../../src/app/change.ts';
+import type { Config } from '../../src/config/config.ts';
+import { environmentOf } from '../../src/config/pair.ts';
+import type { Delivery } from '../../src/delivery/commit.ts';
+import { deliverByRequest, type RequestOptions } from '../../src/delivery/deliver-request.ts';
+import { deliverByPush } from '../../src/delivery/deliver.ts';
+import { type FollowedStatus, type Following, followMerge, followStatuses } from '../../src/delivery/follow.ts';
+import type { Order, Workplace } from '../../src/delivery/order.ts';
+import { verifyOrigin } from '../../src/delivery/origin.ts';
+import { openPast } from '../../src/delivery/past.ts';
+import type { DeliveryPlace } from '../../src/delivery/place.ts';
+import { openTip } from '../../src/delivery/tip.ts';
+import { Fault } from '../../src/fault.ts';
+import type { DeliveryClone } from '../../src/systems/git-remote.ts';
+import type { CommandResult } from '../command.ts';
+import type { Context } from '../context.ts';
+import { type CommonOrder, ordersOf } from './update.order.ts';
+import { updateResult } from './update.text.ts';
+
+/** An update that has its clone. */
+interface Update {
+  readonly context: Context;
+  readonly changes: readonly AppChange[];
+  readonly place: DeliveryPlace;
+  readonly common: CommonOrder;
+  readonly clone: DeliveryClone;
+}
+
+/** Delivers the changes, each in its way, and follows them where that is asked for. Faults as `update`. */
+export async function deliverChanges({ context, changes, place, common, clone }: Update): Promise<CommandResult> {
+  const { values, reporter } = context;
+  const dryRun = values.boolean('dry-run');
+  const work: Workplace = {
+    clone,
+    cache: new Map(),
+    clock: context.clock,
+    deadline: context.deadline,
+    signal: context.signal,
+    note: (text) => reporter.info(text),
+  };
+  const ways = await waysOf(context, work, common, changes);
+  const deliveries: Delivery[] = [];
+  const held: Fault[] = [];
+  for (const order of ordersOf(context, common, ways.push)) {
+    await unlessHeld(held, async () => deliveries.push(await deliverByPush(order, work)));
+  }
+  if (ways.requests.length > 0) {
+    if (!place.onGitLab) {
+      throw new Fault('usage', `${place.project} is not on this GitLab: merge requests need its API`, {
+        hint: 'Use --mode push, or run in a job of the GitLab that holds the delivery repository.',
+      });
+    }
+    const options: RequestOptions = {
+      gitlab: await context.gitlab(),
+      labels: values.list('label').length > 0 ? values.list('label') : ['sluice'],
+      autoMerge: values.boolean('auto-merge'),
+    };
+    for (const order of ordersOf(context, common, ways.requests).flatMap(pairOrders)) {
+      await unlessHeld(held, async () => deliveries.push(await deliverByRequest(order, work, options)));
+    }
+  }
+  if (held.length > 0 && deliveries.length === 0) throw held[0]!;
+  for (const fault of held) reporter.warn(fault.message);
+  const followed = values.boolean('wait') && !dryRun ? await followAll(context, deliveries, clone.branch) : undefined;
+  return updateResult({
+    changes,
+    deliveries,
+    skipped: false,
+    dryRun,
+    held: held.map((fault) => fault.message),
+    ...(followed ? { followed } : {}),
+  });
+}
+
+/** In a batch a hold stops its own app alone: the fault is put aside. */
+async function unlessHeld(held: Fault[], act: () => Promise<unknown>): Promise<void> {
+  try {
+    await act();
+  } catch (error) {
+    if (!(error instanceof Fault) || error.code !== 'held') throw error;
+    held.push(error);
+  }
+}
+
+/** One order for each app and environment, as merge requests are made. */
+function pairOrders(order: Order): readonly Order[] {
+  return order.changes.flatMap((change) =>
+    order.environments.map((environment) => ({ ...order, changes: [change], environments: [environment] })),
+  );
+}
+
+/** Follows the delivery side of every delivery, merge requests first until they are merged. */
+async function followAll(
+  context: Context,
+  deliveries: readonly Delivery[],
+  branch: string,
+): Promise<readonly FollowedStatus[]> {
+  const { clock, deadline, signal, reporter } = context;
+  const work: Following = {
+    gitlab: await context.gitlab(),
+    clock,
+    deadline,
+    signal,
+    note: (text) => reporter.info(text),
+  };
+  const follow = async (delivery: Delivery): Promise<readonly FollowedStatus[]> => {
+    const { commit, apps, environments, skipped } = delivery;
+    if (commit === null || delivery.outcome === 'superseded') return [];
+    const left = new Set(skipped.map((pair) => `${pair.environment}/${pair.app}`));
+    const pairs = apps
+      .flatMap((app) => environments.map((environment) => ({ app, environment })))
+      .filter((pair) => !left.has(`${pair.environment}/${pair.app}`));
+    const request = commit.mergeRequest;
+    const sha = request ? await followMerge(commit.project, request.iid, work) : commit.sha;
+    return followStatuses({ project: commit.project, branch, sha }, pairs, work);
+  };
+  reporter.step('Following the delivery side');
+  return (await Promise.all(deliveries.map(follow))).flat();
+}
+
+/** How each change arrives; origins that were handed in are verified. Fault `unknown_environment`, `origin_refused`. */
+async function waysOf(
+  context: Context,
+  work: Workplace,
+  common: CommonOrder,
+  changes: readonly AppChange[],
+): Promise<{ readonly push: readonly AppChange[]; readonly requests: readonly AppChange[] }> {
+  const { values, job } = context;
+  const mode = values.string('mode');
+  const inJob = values.boolean('local') && job.project !== undefined;
+  const triggered = job.pipelineSource === 'trigger' && values.given('change');
+  const claimed = changes.filter((change) => inJob && (triggered || change.origin !== null));
+  const settings = mode === undefined || claimed.length > 0 ? await settingsOf(context, work, common, changes) : null;
+  for (const change of claimed) {
+    if (settings) await verifyOrigin(change, settings, await context.gitlabFor(change.app));
+  }
+  if (mode === 'push') return { push: changes, requests: [] };
+  if (mode === 'merge-request' || settings === null) return { push: [], requests: changes };
+  const along = (way: 'push' | 'merge-request') =>
+    changes.flatMap((change) => {
+      const environments = change.environments.filter((name) => environmentOf(settings, name).changes === way);
+      return environments.length === 0 ? [] : [{ ...change, environments }];
+    });
+  return { push: along('push'), requests: along('merge-request') };
+}
+
+/** sluice.yaml of the tip. What the orders will need is fetched beside it. */
+async function settingsOf(
+  context: Context,
+  work: Workplace,
+  common: CommonOrder,
+  changes: readonly AppChange[],
+): Promise<Config> {
+  const tip = await openTip(work.clone, work.cache, work.signal);
+  const apps = changes.map((change) => `apps/${change.app}`);
+  const since = await openPast(work.clone, work.signal).needed(ordersOf(context, common, changes));
+  await tip.prefetch(apps, ['sluice.yaml'], since);
+  return common.config(tip);
+}

@@ -1,0 +1,121 @@
+import { readdir } from 'node:fs/promises';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { DeliveryClone } from '../../src/systems/git-remote.ts';
+import { type CloneWorld, cloneWorld } from './clone-world.ts';
+
+let w: CloneWorld;
+let { world, server, url, commits, connect } = {} as CloneWorld;
+beforeEach(async () => {
+  w = await cloneWorld();
+  ({ world, server, url, commits, connect } = w);
+});
+afterEach(() => w[Symbol.asyncDispose]());
+
+async function contentsOf(clone: DeliveryClone, oids: readonly string[], since?: number | null): Promise<string[]> {
+  const contents: string[] = [];
+  for await (const blob of clone.blobs(oids, { since })) contents.push(new TextDecoder().decode(blob.content));
+  return contents;
+}
+
+describe('a clone', () => {
+  test('has the tip alone, without file contents', async () => {
+    await using clone = await connect().clone(url, 'main');
+    expect(await clone.head()).toBe(commits[2]);
+    expect(await clone.repository.log(null, commits[2]!)).toHaveLength(1);
+    const objects = await world.git('.', ['-C', clone.folder, 'cat-file', '--batch-all-objects', '--batch-check']);
+    expect(objects).not.toContain(' blob ');
+    expect(await readdir(clone.folder)).not.toContain('hooks');
+  });
+
+  test('takes the server’s default branch where none is named', async () => {
+    await using clone = await connect().clone(url, null);
+    expect(clone.branch).toBe('main');
+  });
+
+  test('fetches missing blobs in one request, once', async () => {
+    await using clone = await connect().clone(url, 'main');
+    const tree = await clone.repository.tree(commits[2]!, ['apps']);
+    const before = server.requests.length;
+    const oids = tree.map((entry) => entry.oid);
+    expect(await contentsOf(clone, oids)).toEqual(['b: 3\n', 'a: 3\n']);
+    expect(await contentsOf(clone, oids)).toEqual(['b: 3\n', 'a: 3\n']);
+    expect(server.requests.slice(before).filter((request) => request.startsWith('POST'))).toHaveLength(1);
+  });
+
+  test('deepens by commits without trees, down to a time or to the root', async () => {
+    await using clone = await connect().clone(url, 'main');
+    const second = (await clone.history()).commits[0]!.committedAt - 60;
+    await clone.deepen(second);
+    expect((await clone.history()).commits.map((commit) => commit.sha)).toEqual(commits.slice(1).toReversed());
+    await clone.deepen(null);
+    expect((await clone.history()).commits.map((commit) => commit.sha)).toEqual(commits.toReversed());
+    await clone.deepen(second);
+    expect((await clone.history()).commits).toHaveLength(3);
+  });
+
+  test('fetches blobs and history beside each other', async () => {
+    await using clone = await connect().clone(url, 'main');
+    const [newest] = (await clone.history()).commits;
+    const oids = (await clone.tree()).map((entry) => entry.oid);
+    expect(await contentsOf(clone, oids, newest!.committedAt - 60)).toEqual(['b: 3\n', 'a: 3\n']);
+    expect((await clone.history()).commits.map((commit) => commit.sha)).toEqual(commits.slice(1).toReversed());
+    expect(await contentsOf(clone, [], null)).toEqual([]);
+    expect((await clone.history()).commits).toHaveLength(3);
+  });
+
+  test('sees the files of a revert that comes after it was deepened', async () => {
+    await using clone = await connect().clone(url, 'main');
+    await clone.deepen(null);
+    const files = { 'apps/web/a.yaml': 'a: 2\n', 'apps/api/b.yaml': 'b: 2\n' };
+    const revert = await world.commit('delivery.git', files);
+    expect(await clone.refresh()).toBe(revert);
+    expect((await clone.history()).commits.map((commit) => commit.sha)).toEqual([revert, ...commits.toReversed()]);
+    expect(
+      await contentsOf(
+        clone,
+        (await clone.tree()).map((entry) => entry.oid),
+      ),
+    ).toEqual(['b: 2\n', 'a: 2\n']);
+  });
+
+  test('has the tip in it whatever time is asked for', async () => {
+    await using clone = await connect().clone(url, 'main');
+    const [newest] = (await clone.history()).commits;
+    await clone.deepen(newest!.committedAt + 1000);
+    expect((await clone.history()).commits.map((commit) => commit.sha)).toEqual([commits[2]]);
+  });
+
+  test('a history that was replaced is read anew', async () => {
+    await using clone = await connect().clone(url, 'main');
+    await clone.deepen(null);
+    await world.git('delivery.git', ['update-ref', 'refs/heads/main', commits[1]!]);
+    const other = await world.commit('delivery.git', { other: '1' });
+    expect(await clone.refresh()).toBe(other);
+    await clone.deepen(null);
+    expect((await clone.history()).commits.map((commit) => commit.sha)).toEqual([other, commits[1], commits[0]]);
+    expect((await clone.tree()).map((entry) => entry.path)).toEqual(['apps/api/b.yaml', 'apps/web/a.yaml', 'other']);
+    const message = (await clone.history()).commits[0]!.message;
+    expect(message).toBe((await clone.repository.commit(other)).message);
+  });
+
+  test('is on a branch, not on a tag', async () => {
+    await world.git('delivery.git', ['tag', 'v1', 'main']);
+    await expect(connect().clone(url, 'v1')).rejects.toMatchObject({ code: 'branch_missing' });
+  });
+
+  test('sends the token as a header, never in an address', async () => {
+    await using clone = await connect().clone(url, 'main');
+    expect([...server.credentials]).toEqual([`Basic ${btoa('oauth2:write-token')}`]);
+    const config = await world.git('.', ['-C', clone.folder, 'config', '--list']);
+    expect(config).not.toMatch(/write-token|Authorization/);
+  });
+
+  test('says so when the server knows no partial clones', async () => {
+    await world.git('delivery.git', ['config', 'uploadpack.allowFilter', 'false']);
+    const notices: string[] = [];
+    await using clone = await connect('write-token', { notice: (text) => notices.push(text) }).clone(url, 'main');
+    expect(notices).toHaveLength(1);
+    const [entry] = await clone.repository.tree(commits[2]!, ['apps/web']);
+    expect(await contentsOf(clone, [entry!.oid])).toEqual(['a: 3\n']);
+  });
+});
