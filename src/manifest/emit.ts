@@ -95,7 +95,12 @@ function fillEmpty(file: ManifestFile, write: Write & { type: 'set' }, pair: Any
     ?.srcToken;
   const colon = token?.sep?.find((each) => each.type === 'map-value-ind');
   if (!colon || token?.sep?.some((each) => each.type === 'anchor' || each.type === 'tag')) {
-    return refuse(file, pair?.key.range?.[0] ?? 0, write.path, 'there is no value here that could be replaced');
+    return refuse(
+      file,
+      pair?.key.range?.[0] ?? write.node?.range?.[0] ?? 0,
+      write.path,
+      'there is no value here that could be replaced',
+    );
   }
   const start = colon.offset + 1;
   const flow = inFlow(file, start);

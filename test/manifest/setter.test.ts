@@ -62,9 +62,51 @@ describe('edit --setter', () => {
       `a: "v1" # { "$imagepolicy" : "n:p:tag" }\n`,
       `a: "2" # { "$imagepolicy" : "n:p:tag" }\n`,
     ],
+    ['no white space', `a: v1 #{"$imagepolicy":"n:p:tag"}\n`, `a: "2" #{"$imagepolicy":"n:p:tag"}\n`],
+    ['white space after the key', `"a"  :   v1 ${mark('n:p:tag')}  \n`, `"a"  :   "2" ${mark('n:p:tag')}  \n`],
+    ['every item of a list in brackets', `a: [v1, v1] ${mark('n:p:tag')}\n`, `a: ["2", "2"] ${mark('n:p:tag')}\n`],
+    [
+      'an item of a list over lines',
+      `a: [\n  v1, ${mark('n:p:tag')}\n  v1\n]\n`,
+      `a: [\n  "2", ${mark('n:p:tag')}\n  v1\n]\n`,
+    ],
+    [
+      'the value that the part names in a map in braces',
+      `- {newTag: v1, name: x} ${mark('n:p:tag')}\n`,
+      `- {newTag: "2", name: x} ${mark('n:p:tag')}\n`,
+    ],
+    ['between key and value', `a: ${mark('n:p:tag')}\n  v1\nb: v1\n`, `a: ${mark('n:p:tag')}\n  "2"\nb: v1\n`],
+    [
+      'on the line above the key',
+      `a:\n  ${mark('n:p:tag')}\n  b: v1\n  c: v1\n`,
+      `a:\n  ${mark('n:p:tag')}\n  b: "2"\n  c: v1\n`,
+    ],
+    ['on the line above an item', `${mark('n:p:tag')}\n- v1\n- v1\n`, `${mark('n:p:tag')}\n- "2"\n- v1\n`],
+    ['two documents', `a: v1\n---\na: v1 ${mark('n:p:tag')}\n`, `a: v1\n---\na: "2" ${mark('n:p:tag')}\n`],
     ['CRLF', `a: v1 ${mark('n:p:tag')}\r\nb: v1\r\n`, `a: "2" ${mark('n:p:tag')}\r\nb: v1\r\n`],
   ])('%s', (_, before, after) => {
     expect(edited(before, { setter: 'n:p:tag=2' })).toBe(after);
+  });
+
+  test('above the key it counts alone, in the first line below, and not for a map', () => {
+    for (const text of [
+      `# why\n${mark('n:p:tag')}\na: v1\n`,
+      `${mark('n:p:tag')}\n\na: v1\n`,
+      `${mark('n:p:tag')}\na:\n  b: v1\n`,
+      `${mark('n:p:tag')}\n- a: v1\n`,
+    ]) {
+      expect(faultOf(() => edited(text, { setter: 'n:p:tag=2' })).code).toBe('target_missing');
+    }
+  });
+
+  test('a block scalar with a marker is refused with its place', () => {
+    const text = `v: >- ${mark('n:p:tag')}\n  1.0\n`;
+    expect(faultOf(() => edited(text, { setter: 'n:p:tag=2' }))).toMatchObject({
+      code: 'edit_refused',
+      message: expect.stringContaining('file.yaml:1:4'),
+    });
+    const image = `v: >- ${mark('n:p')}\n  x/app:1\n`;
+    expect(faultOf(() => edited(image, { image: 'x/app:2' })).message).toContain('file.yaml:1:4');
   });
 
   test('faults', () => {

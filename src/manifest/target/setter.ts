@@ -1,19 +1,19 @@
-import { isScalar, isSeq } from 'yaml';
+import { isMap, isScalar, isSeq } from 'yaml';
 import type { ImageChange } from '../../app/change.ts';
 import { readImage } from '../../app/image.ts';
 import { heldBy, keyText, resolve, textOf } from '../document.ts';
 import type { ManifestDocument, ManifestFile, Node, Pair, YAMLMap } from '../document.ts';
 import { stepInto } from '../path.ts';
 import type { Step } from '../path.ts';
-import { isVariable, labelOf, mapsBelow, offsetOf, referenceText } from '../slot.ts';
+import { styleOf } from '../scalar.ts';
+import { isVariable, labelOf, offsetOf, referenceText } from '../slot.ts';
 import type { ImageSlot, Write } from '../slot.ts';
+import { markerOf } from './marker.ts';
+import type { Marker } from './marker.ts';
 
-/** A value with a Flux marker `# {"$imagepolicy": "<namespace>:<policy>[:tag|:name|:digest]"}` on its line. */
-export interface Marked {
+/** A value with its marker. */
+export interface Marked extends Marker {
   readonly document: ManifestDocument;
-  /** `<namespace>:<policy>` */
-  readonly policy: string;
-  readonly part: 'image' | 'tag' | 'name' | 'digest';
   readonly node: Node;
   readonly pair: Pair<Node, Node | null> | null;
   readonly host: YAMLMap | null;
@@ -23,66 +23,36 @@ export interface Marked {
   readonly names: readonly string[];
 }
 
-const marker = /#[^\n]*?\{\s*"\$imagepolicy"\s*:\s*"([^":\s]+:[^":\s]+)(?::(tag|name|digest))?"\s*\}/y;
-
 /** Every marked value of a document. */
 export function findMarked(file: ManifestFile, document: ManifestDocument): readonly Marked[] {
   if (!file.text.includes('"$imagepolicy"')) return [];
   const found: Marked[] = [];
-  const see = (value: unknown, pair: Marked['pair'], host: YAMLMap | null, steps: readonly Step[]): void => {
-    const node = value as Node;
+  const see = (node: Node | null, pair: Marked['pair'], steps: readonly Step[], holders: readonly Node[]): void => {
+    if (isMap(node)) {
+      for (const each of node.items as NonNullable<Marked['pair']>[]) {
+        if (!isScalar(each.key)) continue;
+        see(each.value, each, [...steps, { type: 'key', key: keyText(each.key) }], [...holders, node]);
+      }
+      return;
+    }
+    if (isSeq(node)) {
+      for (const [index, item] of node.items.entries()) {
+        see(item as Node, null, [...steps, stepInto(node.items, index)], [...holders, node]);
+      }
+      return;
+    }
     const scalar = resolve(document, node);
-    const mark = isScalar(scalar) ? markerAfter(file.text, node.range?.[1] ?? 0) : null;
-    if (!mark) return;
+    const mark = node && isScalar(scalar) ? markerOf(file.text, node, pair, holders) : null;
+    if (!node || !mark) return;
     const text = textOf(scalar);
-    const names =
-      mark.part === 'name'
-        ? [text]
-        : mark.part === 'image'
-          ? [readImage(text)?.name ?? '']
-          : host
-            ? neighbours(document, host)
-            : [];
-    found.push({
-      document,
-      ...mark,
-      node,
-      pair,
-      host,
-      path: labelOf(document, steps),
-      text,
-      names: names.filter((name) => name !== ''),
-    });
+    const around = holders.at(-1);
+    const host = isMap(around) ? around : null;
+    const own = mark.part === 'name' ? [text] : mark.part === 'image' ? [readImage(text.trim())?.name ?? ''] : null;
+    const names = (own ?? (host ? neighbours(document, host) : [])).filter((name) => name !== '');
+    found.push({ document, ...mark, node, pair, host, path: labelOf(document, steps), text, names });
   };
-  for (const { map, steps } of mapsBelow(document.root)) {
-    for (const pair of map.items) {
-      if (!isScalar(pair.key)) continue;
-      const inner: readonly Step[] = [...steps, { type: 'key', key: keyText(pair.key) }];
-      see(pair.value, pair as Marked['pair'], map, inner);
-      inLists(pair.value, inner);
-    }
-  }
-  if (isSeq(document.root)) inLists(document.root, []);
+  see(document.root, null, [], []);
   return found;
-
-  function inLists(value: unknown, steps: readonly Step[]): void {
-    if (!isSeq(value)) return;
-    for (const [index, item] of value.items.entries()) {
-      const inner = [...steps, stepInto(value.items, index)];
-      see(item, null, null, inner);
-      inLists(item, inner);
-    }
-  }
-}
-
-/** The marker in the comment of the line, where nothing but closing brackets and a comma stands between. */
-function markerAfter(text: string, end: number): { policy: string; part: Marked['part'] } | null {
-  let at = end;
-  while (/[ \t,\]}]/.test(text[at] ?? '')) at += 1;
-  if (text[at] !== '#' || !/[ \t]/.test(text[at - 1] ?? '')) return null;
-  marker.lastIndex = at;
-  const match = marker.exec(text);
-  return match ? { policy: match[1]!, part: (match[2] as Marked['part'] | undefined) ?? 'image' } : null;
 }
 
 /** Names that the map around a tag or digest tells: kustomize entries, repository (and registry), full references. */
@@ -110,6 +80,8 @@ export function findSetters(
     path: marked.path,
     ...(marked.part !== 'image' && { keepsTag: true }),
     write: (change) => {
+      const scalar = resolve(document, marked.node);
+      if (isScalar(scalar) && styleOf(scalar) === null) return 'the value is a block scalar (| or >)';
       if (isVariable(marked.text)) return `the value holds a variable: ${marked.text}`;
       const old = readImage(marked.text) ?? { name: change.name, tag: null, digest: null };
       const after = {
