@@ -56,7 +56,9 @@ function createWorld(options: ClusterOptions, folder: string, forgetting: Forget
     requeueDependency: options.requeueDependencyMs ?? 30_000,
     dropsHistory: () => forgetting.history,
     omitted: () => forgetting.fields,
-    notify: (event) => alerts.send(event),
+    notify: (event) => {
+      if (!forgetting.events) alerts.send(event);
+    },
     log: options.log ?? (() => undefined),
   };
   const alerts = createAlerts(world);
@@ -85,7 +87,7 @@ async function close(server: Server): Promise<void> {
  */
 export async function startCluster(options: ClusterOptions): Promise<SimulatedCluster> {
   const folder = await mkdtemp(join(options.folder ?? tmpdir(), 'cluster-'));
-  const forgetting: Forgetting = { history: false, fields: [] };
+  const forgetting: Forgetting = { events: false, history: false, fields: [] };
   const { world, alerts } = createWorld(options, folder, forgetting);
   const { store } = world;
   const workloads = createWorkloads(world, options.workloads ?? fateByTag);

@@ -110,6 +110,8 @@ export interface ClusterScripts {
   fail(rule: FaultRule): { remove(): void };
   /** From now on Kustomizations lose their newest `status.history` entry on each write, until called with false. */
   dropHistory(drop?: boolean): void;
+  /** From now on events of Flux do not reach notification-controller, as when it is away or rate limited, until called with false. */
+  loseEvents(lose?: boolean): void;
   /** Controllers no longer write these fields of status, as older ones do not know them, e.g. ['history', 'lastAppliedOriginRevision']. */
   omitStatus(fields: readonly string[]): void;
   /** The fate of workloads from now on, also of those standing (they are looked at again). */

@@ -4,8 +4,9 @@ import { keyOf, type World } from './flux/world.ts';
 import type { ClusterScripts } from './handle.ts';
 import { type WorkloadWorld, workloadKinds } from './workloads/workloads.ts';
 
-/** What controllers leave out of the status they write. */
+/** What controllers leave out of the status they write, and whether their events reach nobody. */
 export interface Forgetting {
+  events: boolean;
   history: boolean;
   fields: readonly string[];
 }
@@ -39,6 +40,9 @@ export function createScripts(parts: {
     },
     dropHistory: (drop = true) => {
       forgetting.history = drop;
+    },
+    loseEvents: (lose = true) => {
+      forgetting.events = lose;
     },
     omitStatus: (fields) => {
       forgetting.fields = fields;

@@ -3,6 +3,7 @@ import { gitlabWorld } from '../status/world.ts';
 import type { GitLabWorld } from '../status/world.ts';
 import { reconcileWithSource } from './truth/naive.ts';
 import { chainTraps } from './truth/chain-traps.ts';
+import { tellingTraps } from './truth/telling-traps.ts';
 import { revisionTraps } from './truth/revision-traps.ts';
 import type { Trap } from './truth/trap.ts';
 import { gitlabProvider, raise, syncOn } from './truth/stage.ts';
@@ -10,7 +11,7 @@ import { isFalseGreen, isFalseRed, isLostRed, truthPage } from './truth/table.ts
 import type { Row } from './truth/table.ts';
 
 /** The traps of Flux that a cluster can show, each with its script. */
-const traps = [...revisionTraps, ...chainTraps];
+const traps = [...revisionTraps, ...chainTraps, ...tellingTraps];
 const rows = new Map<Trap, Row>();
 let gitlab: GitLabWorld;
 beforeAll(async () => {
@@ -48,6 +49,7 @@ async function ours(trap: Trap, commits: readonly string[]): Promise<Omit<Row, '
     ...played,
     holds: trap.holds ?? true,
     timeoutMs: trap.timeoutMs ?? 25_000,
+    cluster: trap.cluster?.(stage),
   });
   await beside;
   // Sends what it has still to send.

@@ -49,7 +49,7 @@ const overtaken = (tag: string) => async (stage: Stage) => {
 
 /** Traps of sources, revisions and conditions. */
 export const revisionTraps: readonly Trap[] = [
-  { traps: '–', story: 'a new version comes up', truth: 'healthy', play: version('1.0.1') },
+  { traps: '3, 4', story: 'a new version comes up', truth: 'healthy', play: version('1.0.1') },
   { traps: '–', story: 'a version whose pods never start', truth: 'broken', play: version('1.0.1-broken') },
   {
     traps: '1, 2, 9',

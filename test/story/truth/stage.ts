@@ -2,6 +2,7 @@ import type { ClusterObject, ClusterOptions } from '../../../sandbox/cluster/han
 import type { Publication } from '../../../src/artifact/published.ts';
 import { parseConfig } from '../../../src/config/parse.ts';
 import { requestReconcile } from '../../../src/notify/reconcile.ts';
+import { secret } from '../../../src/secret.ts';
 import { sync } from '../../../src/sync/sync.ts';
 import type { FollowCluster } from '../../../src/sync/sync.ts';
 import { targetsOf } from '../../../src/sync/target.ts';
@@ -80,22 +81,33 @@ export function gitlabProvider(gitlab: GitLabWorld): readonly ClusterObject[] {
 /** The cluster is fifty times as quick as Flux, and so is patience. */
 const patience = { unconsumed: 700, artifact: 3_000, fetch: 3_000, gone: 1_000, release: 3_000 };
 
-const config = parseConfig(
-  [
-    'version: 1',
-    'environments: { staging: { tag: main, clusters: [{ name: eu, context: "team/agents:eu" }] } }',
-    'apps: { app: { project: team/podinfo } }',
-    '',
-  ].join('\n'),
-  'sluice.yaml',
-);
+const configOf = (cluster: string) =>
+  parseConfig(
+    [
+      'version: 1',
+      `environments: { staging: { tag: main, clusters: [{ name: eu, context: "team/agents:eu"${cluster} }] } }`,
+      'apps: { app: { project: team/podinfo } }',
+      '',
+    ].join('\n'),
+    'sluice.yaml',
+  );
+
+/** Token of the Receivers of the traps. */
+export const receiverToken = 'receiver-token';
 
 /** sluice's whole loop on one delivered artifact: asks Flux, follows it, and tells both commits. */
 export async function syncOn(
   stage: Stage,
   gitlab: GitLabWorld,
-  delivered: { readonly wanted: string; readonly commit: number; readonly holds: boolean; readonly timeoutMs: number },
+  delivered: {
+    readonly wanted: string;
+    readonly commit: number;
+    readonly holds: boolean;
+    readonly timeoutMs: number;
+    readonly cluster?: string | undefined;
+  },
 ) {
+  const config = configOf(delivered.cluster === undefined ? '' : `, ${delivered.cluster}`);
   const clock = systemClock();
   const signal = new AbortController().signal;
   const commit = stage.commits[delivered.commit]!;
@@ -138,8 +150,8 @@ export async function syncOn(
           settings,
           followed: asked,
           source,
-          secretOf: () => undefined,
-          idToken: undefined,
+          secretOf: () => secret(receiverToken),
+          idToken: secret('header.payload.signature'),
           clock,
           signal: inner,
         }),

@@ -57,7 +57,7 @@ export function truthPage(rows: readonly Row[]): string {
 What three ways of telling say of the same happenings on the simulated cluster: a job that waits for Ready as
 \`flux reconcile kustomization app --with-source\` decides, Flux’s own GitLab provider (what it posted on the delivery
 commit by the time sluice was done), and sluice. Written by \`test/story/truth-table.test.ts\`
-(\`vitest run --project story --update truth-table\`), which fails when it is not what happens.
+(\`vitest run --project long --update truth-table\`), which fails when it is not what happens.
 
 *healthy*: the version runs in the end · *broken*: it will not come up by itself · *replaced*: another version without its
 values took over · *undecided*: nothing can be known in time. *hangs*: the timeout after 5 minutes, without a cause.
@@ -74,6 +74,6 @@ Statuses that sluice left open: ${rows.reduce((sum, row) => sum + row.open, 0)}.
 ${lines.join('\n')}
 
 The numbers are those of the list in the tests of \`test/watch/traps-*.test.ts\`, which take each apart; 6, 25, 27 and 34
-are of artifacts and shown there.
+are of artifacts and shown there. Most of these happenings are told of the real Flux too, see [the lab](lab.md).
 `;
 }

@@ -24,6 +24,8 @@ export interface Trap {
   /** Do newer revisions still hold our values? Default true. */
   readonly holds?: boolean;
   readonly timeoutMs?: number;
+  /** Ways to ask Flux, and Receiver, as of a cluster in sluice.yaml (YAML); default: by annotation. */
+  readonly cluster?: (stage: Stage) => string;
   play(stage: Stage): Promise<Played>;
 }
 
