@@ -8,6 +8,7 @@ import { isManifestPath } from './open.ts';
 import { isDocument } from './path.ts';
 import { referenceText } from './slot.ts';
 import type { Finder, ImageSlot, Write } from './slot.ts';
+import { findInBlocks } from './target/block.ts';
 import { findCharts } from './target/chart.ts';
 import { findFluxSources } from './target/flux-source.ts';
 import { findHelmValues } from './target/helm-values.ts';
@@ -21,7 +22,14 @@ import { holdsText } from './text.ts';
 import { pinned } from './work.ts';
 import type { Planned, Work } from './work.ts';
 
-const finders: readonly Finder[] = [findKustomizeImages, findHelmValues, findFluxSources, findCharts, findWorkloads];
+const finders: readonly Finder[] = [
+  findKustomizeImages,
+  findHelmValues,
+  findFluxSources,
+  findCharts,
+  findWorkloads,
+  findInBlocks,
+];
 
 /** A slot that holds the image, with the writes that the change makes there, or why it must be left alone. */
 export interface Candidate {

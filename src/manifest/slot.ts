@@ -100,7 +100,7 @@ export function referenceSlot(
   node: Node | null,
   steps: readonly Step[],
 ): ImageSlot | null {
-  const text = textOf(resolve(document, node));
+  const text = textOf(resolve(document, node)).trim();
   const image = readImage(text) ?? variableImage(text);
   if (!image) return null;
   const path = labelOf(document, steps);

@@ -59,7 +59,7 @@ export function partKeys(document: ManifestDocument, { map, key: parent }: MapVi
 /** Slot of an image in parts, or null where the repository's text is no bare image name. */
 export function partsSlot(document: ManifestDocument, { map, steps }: MapVisit, keys: PartKeys): ImageSlot | null {
   const text = (key: string | null): string =>
-    key === null ? '' : textOf(resolve(document, heldBy(document, map, key)?.node));
+    key === null ? '' : textOf(resolve(document, heldBy(document, map, key)?.node)).trim();
   const image = readImage(text(keys.repository));
   if (!image || image.tag !== null || image.digest !== null) return null;
   const registry = text(keys.registry);
@@ -102,7 +102,7 @@ function writeKey(
       before: '',
       after,
     };
-  const before = textOf(resolve(document, held.node));
+  const before = textOf(resolve(document, held.node)).trim();
   return { type: 'set', document, node: held.node, pair: held.pair, path, before, after };
 }
 

@@ -48,7 +48,7 @@ function entries(document: ManifestDocument, holder: YAMLMap, steps: readonly St
 
 function entrySlot(document: ManifestDocument, map: YAMLMap, steps: readonly Step[]): ImageSlot | null {
   const held = (key: string) => heldBy(document, map, key);
-  const text = (key: string): string => textOf(resolve(document, held(key)?.node));
+  const text = (key: string): string => textOf(resolve(document, held(key)?.node)).trim();
   const name = text('name');
   if (name === '') return null;
   const newName = text('newName');

@@ -1,0 +1,54 @@
+import { isMap, isScalar, isSeq } from 'yaml';
+import { readImage } from '../../app/image.ts';
+import { keyText } from '../document.ts';
+import type { ManifestDocument, ManifestFile, Node } from '../document.ts';
+import { stepInto } from '../path.ts';
+import type { Step } from '../path.ts';
+import { styleOf } from '../scalar.ts';
+import { labelOf } from '../slot.ts';
+import type { ImageSlot } from '../slot.ts';
+
+const line = /^[ \t]*(?:- +)*["']?(?:image|repository|newName|value)["']?[ \t]*:[ \t]+["']?([^\s"'#]+)/gm;
+
+/**
+ * Images in the text of block scalars: inline patches, manifests in ConfigMaps. They are never edited, since the text
+ * is not the file's own YAML; where nothing else holds the image, they are what is refused, with their place.
+ */
+export function findInBlocks(file: ManifestFile, document: ManifestDocument): readonly ImageSlot[] {
+  if (document.kind === 'CustomResourceDefinition') return [];
+  const found: ImageSlot[] = [];
+  const see = (node: unknown, steps: readonly Step[]): void => {
+    if (isMap(node)) {
+      for (const { key, value } of node.items)
+        if (isScalar(key)) see(value, [...steps, { type: 'key', key: keyText(key) }]);
+    } else if (isSeq(node)) {
+      for (const [index, item] of node.items.entries()) see(item, [...steps, stepInto(node.items, index)]);
+    } else if (isScalar(node) && styleOf(node) === null) found.push(...slotsIn(file, document, node, steps));
+  };
+  if (/[|>]/.test(file.text)) see(document.root, []);
+  return found;
+}
+
+function slotsIn(
+  file: ManifestFile,
+  document: ManifestDocument,
+  node: Node,
+  steps: readonly Step[],
+): readonly ImageSlot[] {
+  const [start, end] = node.range ?? [0, 0];
+  return [...file.text.slice(start, end).matchAll(line)].flatMap((match) => {
+    const image = readImage(match[1]!);
+    if (!image) return [];
+    return [
+      {
+        kind: 'workload',
+        document,
+        host: null,
+        names: [image.name],
+        offset: start + match.index + match[0].length - match[1]!.length,
+        path: labelOf(document, steps),
+        write: () => `${image.name} stands in a block scalar (| or >), whose text is not edited`,
+      },
+    ];
+  });
+}

@@ -1,0 +1,53 @@
+import { describe, expect, test } from 'vitest';
+import { edited, editedAll, faultOf, planned } from './edited.ts';
+
+const pod = (image: string): string =>
+  `apiVersion: v1\nkind: Pod\nspec:\n  containers:\n    - name: web\n      image: ${image}\n`;
+const patches =
+  'resources: [pod.yaml]\npatches:\n  - target: {kind: Pod}\n    patch: |-\n      - op: replace\n        path: /spec/containers/0/image\n        value: x/app:v1\n';
+
+describe('a target that is a block scalar is refused with its place', () => {
+  test.each([
+    ['a container', pod('>-\n        x/app:v1'), 'file.yaml:6:14'],
+    ['a container, with a line end', pod('|\n        x/app:v1'), 'file.yaml:6:14'],
+    ['a reference in values', 'image: |\n  x/app:v1\n', 'file.yaml:1:8'],
+    ['a tag in values', 'image:\n  repository: x/app\n  tag: >-\n    v1\n', 'file.yaml:3:8'],
+    ['a repository in values', 'image:\n  repository: |-\n    x/app\n  tag: v1\n', ''],
+    ['a tag of images', 'kind: Kustomization\nimages:\n- name: x/app\n  newTag: |\n    v1\n', 'file.yaml:4:11'],
+  ])('%s', (_, text, place) => {
+    if (place === '') expect(edited(text, { image: 'x/app:v2' })).toBe(text.replace('tag: v1', 'tag: v2'));
+    else {
+      expect(faultOf(() => edited(text, { image: 'x/app:v2' }))).toMatchObject({
+        code: 'edit_refused',
+        exit: 3,
+        message: expect.stringContaining(`${place}: `),
+      });
+      expect(edited(text, { image: 'x/app:v1' })).toBe(text);
+    }
+  });
+});
+
+describe('text of a block scalar', () => {
+  test('is refused where nothing else holds the image', () => {
+    expect(faultOf(() => edited(patches, { image: 'x/app:v2' }, 'kustomization.yaml'))).toMatchObject({
+      code: 'edit_refused',
+      exit: 3,
+      message: expect.stringContaining('kustomization.yaml:7:16: patches[0].patch: x/app stands in a block scalar'),
+    });
+    const map = `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: m}\ndata:\n  pod.yaml: |\n${pod('x/app:v1').replace(/^/gm, '    ').trimEnd()}\n`;
+    expect(faultOf(() => edited(map, { image: 'x/app:v2', mode: 'update' }))).toMatchObject({
+      code: 'edit_refused',
+      message: expect.stringContaining('file.yaml:11:18: ConfigMap/m data["pod.yaml"]: '),
+    });
+  });
+
+  test('is left alone, and noted, where a target holds it', () => {
+    const files = { 'kustomization.yaml': patches, 'pod.yaml': pod('x/app:v1') };
+    for (const mode of ['edit', 'update'] as const) {
+      expect(editedAll(files, { image: 'x/app:v2', mode })).toEqual({ ...files, 'pod.yaml': pod('x/app:v2') });
+      expect(planned(files, { image: 'x/app:v2', mode }).notTaken).toMatchObject([
+        { file: 'kustomization.yaml', line: 7, column: 16, reason: 'refused' },
+      ]);
+    }
+  });
+});
