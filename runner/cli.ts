@@ -5,6 +5,7 @@ import { deliverCommand } from './commands/deliver.ts';
 import { demoCommand } from './commands/demo.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { editCommand } from './commands/edit.ts';
+import { initCommand } from './commands/init.ts';
 import { notifyCommand } from './commands/notify.ts';
 import { publishCommand } from './commands/publish.ts';
 import { schemaCommand } from './commands/schema.ts';
@@ -21,6 +22,7 @@ export const commands: readonly Command[] = [
   notifyCommand,
   syncCommand,
   deliverCommand,
+  initCommand,
   doctorCommand,
   schemaCommand,
   demoCommand,

@@ -231,6 +231,26 @@ const Notify = z.object({
   ),
 });
 
+const Init = z.object({
+  outcome: z.enum(['planned', 'written', 'unchanged', 'merge-request']),
+  environments: z.array(z.string()),
+  apps: z.array(z.string()),
+  files: z.array(
+    z.object({
+      path: z.string(),
+      state: z
+        .enum(['new', 'same', 'differs'])
+        .describe('new: written · same: nothing to do · differs: left; `diff` is what a person would apply.'),
+      diff: z.string().optional(),
+      text: z.string().optional(),
+    }),
+  ),
+  elsewhere: z.array(z.object({ project: z.string(), path: z.string(), text: z.string() })),
+  assumptions: z.array(z.string()),
+  bootstrap: z.array(z.object({ title: z.string(), lines: z.array(z.string()) })),
+  mergeRequest: z.object({ iid: z.int(), url: z.string(), branch: z.string() }).nullable(),
+});
+
 const Doctor = z.object({
   outcome: z.enum(['ok', 'warn', 'fault', 'unknown']).describe('The worst state of all findings.'),
   gitlab: z.string().nullable(),
@@ -270,6 +290,7 @@ export const results: Readonly<Record<string, z.ZodType>> = {
   publish: document('publish', Publish, Prune),
   notify: document('notify', Notify),
   sync: document('sync', Sync),
+  init: document('init', Init),
   doctor: document('doctor', Doctor),
   deliver: document('deliver', z.object({ outcome: z.string() })),
 };

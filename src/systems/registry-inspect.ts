@@ -20,10 +20,9 @@ export function inspectRegistry(options: {
     } catch (error) {
       const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
       const words = cause instanceof Error ? cause.message || String(Reflect.get(cause, 'code')) : String(cause);
+      const untrusted = /cert|signature|altname|self.signed/i.test(words);
       throw new Fault('registry_unavailable', `${new URL(url).origin} cannot be reached: ${words}`, {
-        ...(/cert|signature|altname|self.signed/i.test(words)
-          ? { hint: 'Name the CA that signed its certificate in SSL_CERT_FILE.' }
-          : {}),
+        hint: untrusted ? 'Name the CA that signed its certificate in SSL_CERT_FILE.' : undefined,
       });
     }
   };
