@@ -60,9 +60,11 @@ function find(work: Work, path: string, text: string, selector: string | null): 
   if (opened.type === 'pairs') {
     const key = text.startsWith('/') ? text.slice(1) : text;
     const pairs = readPairs(opened.text).filter((each) => each.key === key);
-    if (pairs.length > 1)
-      return refuse('manifest_unparsable', `the key ${JSON.stringify(key)} stands ${pairs.length} times`);
-    const [pair] = pairs;
+    const [pair, second] = pairs;
+    if (second) {
+      const message = `the key ${JSON.stringify(key)} stands ${pairs.length} times`;
+      throw new Fault('manifest_unparsable', message, { place: work.place(path, second.start) });
+    }
     return pair
       ? {
           type: 'text',

@@ -142,13 +142,30 @@ describe('key=value files', () => {
     expect(edited(env, { image: 'x/app:2' }, 'app.env')).toBe(env.replace('x/app:1', 'x/app:2'));
   });
 
+  test.each([
+    ['A=one   # why', 'A=two   # why'],
+    ['export A="one"\t# why', 'export A="two"\t# why'],
+    ["A='one' # it's", "A='two' # it's"],
+    ['A= # why', 'A=two # why'],
+    ['A=# why', 'A=two'],
+    ['A=one#why', 'A=two'],
+    ['A="one" b', 'A=two'],
+    ['A = one', 'A = two'],
+    ['\uFEFFA=one', '\uFEFFA=two'],
+    ['#A=0\n;A=1\n\nA=one\r\n\r\n', '#A=0\n;A=1\n\nA=two\r\n\r\n'],
+  ])('comments, quotes and white space: %j', (before, after) => {
+    expect(edited(before, { set: [['A', 'two']] }, 'x.env')).toBe(after);
+  });
+
   test('refusals', () => {
+    expect(faultOf(() => set('VERSION', 'a #b')).code).toBe('edit_refused');
     expect(faultOf(() => set('VERSION', 'a\nb')).code).toBe('edit_refused');
     expect(faultOf(() => set('QUOTED', 'a"b')).code).toBe('edit_refused');
     expect(faultOf(() => set('NOPE', 'x')).code).toBe('target_missing');
     expect(faultOf(() => edited('A=1\nA=2\n', { set: [['A', '3']] }, 'x.env'))).toMatchObject({
       code: 'manifest_unparsable',
       exit: 2,
+      message: expect.stringContaining('x.env:2:3: '),
     });
     expect(
       faultOf(() => edited('A=ENC[AES256_GCM,data:x]\nsops_mac=ENC[x]\n', { set: [['A', '3']] }, 'x.env')),
@@ -160,6 +177,7 @@ describe('one-line version files', () => {
   test('the line’s text, and nothing around it', () => {
     expect(edited(' v1.0.0 \r\n', { set: [['', 'v2']] }, 'VERSION')).toBe(' v2 \r\n');
     expect(edited('\uFEFFv1.0.0', { set: [['/', 'v2']] }, 'version.txt')).toBe('\uFEFFv2');
+    expect(edited('v1.0.0  # stable\n\n', { set: [['', 'v2']] }, 'VERSION')).toBe('v2  # stable\n\n');
     expect(edited('x/app:1\n', { image: 'x/app:2' }, 'IMAGE')).toBe('x/app:2\n');
     expect(faultOf(() => edited('v1\n', { set: [['', 'a\nb']] }, 'VERSION')).code).toBe('edit_refused');
   });

@@ -2,14 +2,14 @@ import { Fault } from '../../fault.ts';
 import type { Place } from '../../fault.ts';
 import type { Edit } from '../change.ts';
 
-/** The one line of a version file, or null where the file has more than one line that is not empty. */
+/** The one line of a version file, a comment behind it left out; null where more than one line is not empty. */
 export function readLine(
   text: string,
 ): { readonly value: string; readonly start: number; readonly end: number } | null {
-  const match = /^\uFEFF?\s*(\S(?:[^\r\n]*\S)?)\s*$/.exec(text);
+  const match = /^(\uFEFF?\s*)([^\s#](?:(?![ \t]+#)[^\r\n])*?)[ \t]*(?:[ \t]#[^\r\n]*)?\s*$/.exec(text);
   if (!match) return null;
-  const start = text.indexOf(match[1]!);
-  return { value: match[1]!, start, end: start + match[1]!.length };
+  const start = match[1]!.length;
+  return { value: match[2]!, start, end: start + match[2]!.length };
 }
 
 /** Edit that replaces the line's text; white space around it stays. Fault `edit_refused` for a value of several lines. */

@@ -20,7 +20,10 @@ export function isPairs(text: string): boolean {
   return lines.length > 0 && lines.every((each) => line.test(each.replace(/^\uFEFF/, '')));
 }
 
-/** The values of a key=value file, as `configMapGenerator.envs` reads it: everything after the first `=`. */
+/** The value in quotes, or up to a comment; the comment is not the value's, though `configMapGenerator.envs` takes it. */
+const parts = /^(?:(["'])((?:(?!\1).)*)\1(?=$|[ \t]+#)|((?:(?![ \t]+#).)*))/;
+
+/** The values of a key=value file: everything after the first `=`, without quotes around it and a comment behind it. */
 export function readPairs(text: string): readonly PairValue[] {
   const found: PairValue[] = [];
   let at = text.startsWith('\uFEFF') ? 1 : 0;
@@ -31,15 +34,16 @@ export function readPairs(text: string): readonly PairValue[] {
     const match = /^\s*[#!;]/.test(raw) ? null : line.exec(raw);
     if (match) {
       const [, key, gap, rest] = match;
-      const start = at + raw.indexOf('=') + 1 + gap!.length;
-      const quote = /^"[^"]*"$/.test(rest!) ? '"' : /^'[^']*'$/.test(rest!) ? "'" : '';
-      const inner = quote === '' ? rest! : rest!.slice(1, -1);
+      const commented = gap !== '' && rest!.startsWith('#');
+      const start = at + raw.indexOf('=') + 1 + (commented ? 0 : gap!.length);
+      const [, quote = '', quoted, bare] = parts.exec(commented ? '' : rest!)!;
+      const value = quoted ?? bare!;
       found.push({
         key: key!,
-        value: inner,
+        value,
         start: start + quote.length,
-        end: start + quote.length + inner.length,
-        quote,
+        end: start + quote.length + value.length,
+        quote: quote as PairValue['quote'],
       });
     }
     at = stop + 1;
@@ -56,8 +60,8 @@ export function setPair(pair: PairValue, value: string, place: Place): Edit {
   if (pair.quote !== '' && (value.includes(pair.quote) || (pair.quote === '"' && /[\\$`]/.test(value)))) {
     throw new Fault('edit_refused', `${pair.key}: the value cannot stand in ${pair.quote}`, { place });
   }
-  if (pair.quote === '' && /^["']/.test(value)) {
-    throw new Fault('edit_refused', `${pair.key}: the value begins with a quotation mark`, { place });
+  if (pair.quote === '' && /^["'#]|[ \t]#/.test(value)) {
+    throw new Fault('edit_refused', `${pair.key}: the value would read as quoted, or as a comment`, { place });
   }
   return { start: pair.start, end: pair.end, text: value };
 }
