@@ -57,8 +57,8 @@ async function tellExamples(world: World, began: number): Promise<Told> {
 /** The lab's parts, built where missing; loaded only here, since nobody else needs them. */
 async function realParts(tell: ((line: string) => void) | undefined): Promise<WorldParts> {
   const { coreTools, labParts } = await import('../test/lab/parts.ts');
-  await ensureBinaries(coreTools, { log: say });
-  return labParts({ answerSignals: false, ...(tell ? { log: tell } : {}) });
+  await ensureBinaries([...coreTools, 'helm-controller'], { log: say });
+  return labParts({ tier: 'helm', answerSignals: false, ...(tell ? { log: tell } : {}) });
 }
 
 async function main(): Promise<number> {

@@ -12,7 +12,7 @@ export default defineConfig({
       'core/command.test.ts',
       'core/endings.test.ts',
       'core/token-registry.test.ts',
-      'core/demo.test.ts',
+      'helm/demo.test.ts',
       'core/artifacts.test.ts',
       'core/flux-reading.test.ts',
     ],

@@ -17,7 +17,13 @@ let world: World | undefined;
 
 beforeAll(async () => {
   const env = { PATH: [...tools, process.env['PATH']].join(delimiter), HOME: folder, LANG: 'C.UTF-8' };
-  world = await buildWorld({ folder, root, env, parts: labParts(), clusters: Object.keys(exampleClusters) });
+  world = await buildWorld({
+    folder,
+    root,
+    env,
+    parts: labParts({ tier: 'helm' }),
+    clusters: Object.keys(exampleClusters),
+  });
   await seedExamples(world);
 });
 afterAll(async () => {
@@ -30,4 +36,15 @@ test('the demo’s story is as told', { timeout: 300_000 }, async () => {
   const chapters = await playStory(world, () => {});
   expect(chapters.flatMap(({ title, faults, logs }) => faults.map((fault) => ({ title, fault, logs })))).toEqual([]);
   expect(chapters).toHaveLength(5);
+  for (const cluster of Object.values(world.clusters)) {
+    const releases = await cluster.objects('HelmRelease');
+    const ready = releases.map(({ metadata, status }) => {
+      const conditions = (status?.['conditions'] ?? []) as readonly {
+        readonly type: string;
+        readonly status: string;
+      }[];
+      return [metadata.name, conditions.find(({ type }) => type === 'Ready')?.status];
+    });
+    expect(ready).toEqual([['greeter', 'True']]);
+  }
 });
