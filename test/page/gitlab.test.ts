@@ -1,17 +1,13 @@
-import { execFile } from 'node:child_process';
-import { mkdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startWorld } from '../sandbox/gitlab-fixture.ts';
 import type { World } from '../sandbox/gitlab-fixture.ts';
+import { openBrowser, type Seen } from './browser.ts';
 
 /** The simulated GitLab's pages, as a real browser shows them; pictures go to the folder SLUICE_PICTURES, if set. */
 
-const run = promisify(execFile);
 const digest = `sha256:${'ab'.repeat(32)}`;
 let world: World;
-let pictures: string;
+let open: (url: string, name: string) => Promise<Seen>;
 let pipeline: number;
 let job: number;
 
@@ -26,8 +22,7 @@ approve: { stage: verify, script: "true", when: manual }
 beforeAll(async () => {
   world = await startWorld({ registry: { host: 'registry.example', tags: async () => [{ name: 'staging', digest }] } });
   const { gitlab } = world;
-  pictures = process.env['SLUICE_PICTURES'] ?? join(world.folder, 'pictures');
-  await mkdir(pictures, { recursive: true });
+  open = await openBrowser(world.folder);
   gitlab.createProject('shop/podinfo', { description: '<script>document.title = "broken"</script>' });
   gitlab.setVariable('shop/podinfo', { key: 'SECRET', value: 'a-masked-value', masked: true });
   const bot = gitlab.createToken('shop/podinfo', { name: 'sluice', scopes: ['api', 'write_registry'] });
@@ -61,22 +56,7 @@ beforeAll(async () => {
 });
 afterAll(async () => world.close());
 
-/** What the browser shows of a page (its DOM), and the size of its picture in bytes. */
-async function look(path: string, name: string): Promise<{ readonly dom: string; readonly picture: number }> {
-  const common = [
-    '--headless',
-    '--no-sandbox',
-    '--disable-gpu',
-    '--hide-scrollbars',
-    '--window-size=1280,900',
-    `--user-data-dir=${join(world.folder, 'chromium')}`,
-  ];
-  const options = { timeout: 100_000, maxBuffer: 1 << 26 };
-  const file = join(pictures, `${name}.png`);
-  await run('chromium', [...common, `--screenshot=${file}`, world.gitlab.url + path], options);
-  const { stdout } = await run('chromium', [...common, '--dump-dom', world.gitlab.url + path], options);
-  return { dom: stdout, picture: (await readFile(file)).length };
-}
+const look = (path: string, name: string) => open(world.gitlab.url + path, name);
 
 /** Texts of the elements that carry an attribute. */
 function texts(dom: string, attribute: string): readonly string[] {
