@@ -1,7 +1,7 @@
 import { gunzipSync } from 'node:zlib';
 import { unpackTar } from 'modern-tar';
 import type { Registry } from '../systems/registry.ts';
-import type { ArchiveFile } from './archive.ts';
+import type { HeldFile } from './archive.ts';
 import type { Standing } from './standing.ts';
 
 const LARGEST_LAYER = 64 * 1024 * 1024;
@@ -16,7 +16,7 @@ export async function formerFiles(
   repository: string,
   standing: Standing,
   signal?: AbortSignal,
-): Promise<readonly ArchiveFile[] | null> {
+): Promise<readonly HeldFile[] | null> {
   const { layer } = standing;
   if (!layer || layer.size > LARGEST_LAYER) return null;
   const blob = await registry.blob(repository, layer.digest, signal);

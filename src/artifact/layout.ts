@@ -1,11 +1,8 @@
 import { createHash } from 'node:crypto';
-import { Readable } from 'node:stream';
-import { createGzip } from 'node:zlib';
+import { createGzip, type Gzip } from 'node:zlib';
 import type { Files } from '../systems/files.ts';
 import { archive, type ArchiveFile } from './archive.ts';
 import { describeConfig, describeManifest, mediaTypes, type Description } from './describe.ts';
-
-const PORTION = 128 * 1024;
 
 /** An OCI image layout with one image. */
 export interface Layout {
@@ -71,34 +68,31 @@ export async function writeLayout(
 
 /** gzip level 6 without name and time; the header's system byte is "unknown", as Go writes it, on every platform. */
 export async function* gzipped(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const gzip = createGzip({ level: 6, chunkSize: PORTION });
-  const source = Readable.from(portions(chunks), { objectMode: true, highWaterMark: 1 });
-  source.once('error', (error) => gzip.destroy(error));
+  const gzip = createGzip({ level: 6, chunkSize: 128 * 1024 });
+  const fed = feed(gzip, chunks);
   let offset = 0;
-  for await (const chunk of source.pipe(gzip) as AsyncIterable<Uint8Array>) {
+  for await (const chunk of gzip as AsyncIterable<Uint8Array>) {
     if (offset <= 9 && offset + chunk.byteLength > 9) chunk[9 - offset] = 255;
     offset += chunk.byteLength;
     yield chunk;
   }
+  await fed;
 }
 
-/** The same bytes in few pieces: each piece costs zlib a round trip to another thread. */
-async function* portions(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  let portion = Buffer.allocUnsafeSlow(PORTION);
-  let filled = 0;
-  for await (const chunk of chunks) {
-    for (let at = 0; at < chunk.byteLength;) {
-      const part = chunk.subarray(at, at + PORTION - filled);
-      portion.set(part, filled);
-      at += part.byteLength;
-      filled += part.byteLength;
-      if (filled < PORTION) continue;
-      yield portion;
-      portion = Buffer.allocUnsafeSlow(PORTION);
-      filled = 0;
+/** One piece is compressed while the next is gathered; never more are held. */
+async function feed(gzip: Gzip, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+  let written = Promise.resolve();
+  try {
+    for await (const chunk of chunks) {
+      await written;
+      written = new Promise((resolve, reject) => gzip.write(chunk, (error) => (error ? reject(error) : resolve())));
+      written.catch(() => undefined);
     }
+    await written;
+    gzip.end();
+  } catch (error) {
+    gzip.destroy(error instanceof Error ? error : new Error(String(error)));
   }
-  if (filled > 0) yield portion.subarray(0, filled);
 }
 
 function blobPath(folder: string, digest: string): string {

@@ -1,7 +1,11 @@
 type Part = 'any' | 'one' | { readonly ranges: readonly (readonly [string, string])[]; readonly negated: boolean };
 
 /** A pattern for one path segment; null: malformed, matches nothing. */
-export type NamePattern = readonly Part[] | null;
+export type NamePattern = {
+  readonly parts: readonly Part[];
+  /** What most patterns are, as plain text: a whole name, or (after one `*`) a name's end. */
+  readonly plain: { readonly text: string; readonly end: boolean } | null;
+} | null;
 
 /** Reads Go's `filepath.Match` syntax: `*`, `?`, `[a-z]`, `[^a]`, `\` escapes (pkg.go.dev/path/filepath#Match). */
 export function namePattern(text: string): NamePattern {
@@ -22,7 +26,16 @@ export function namePattern(text: string): NamePattern {
       parts.push({ ranges: [[plain, plain]], negated: false });
     }
   }
-  return parts;
+  return { parts, plain: plainOf(parts) };
+}
+
+function plainOf(parts: readonly Part[]): { readonly text: string; readonly end: boolean } | null {
+  const end = parts[0] === 'any';
+  const texts = (end ? parts.slice(1) : parts).map((part) => {
+    const [range] = typeof part === 'string' || part.negated || part.ranges.length !== 1 ? [] : part.ranges;
+    return range && range[0] === range[1] ? range[0] : null;
+  });
+  return texts.includes(null) ? null : { text: texts.join(''), end };
 }
 
 /** `start` is behind the bracket; `end` is the closing one. */
@@ -52,13 +65,15 @@ function readSet(characters: readonly string[], start: number): { readonly part:
 /** Does the whole name match? */
 export function matchesName(pattern: NamePattern, name: string): boolean {
   if (pattern === null) return false;
+  const { parts, plain } = pattern;
+  if (plain !== null) return plain.end ? name.endsWith(plain.text) : name === plain.text;
   const characters = Array.from(name);
   let at = 0;
   let index = 0;
   let star = -1;
   let resume = 0;
   while (index < characters.length) {
-    const part = pattern[at];
+    const part = parts[at];
     if (part === 'any') {
       star = at++;
       resume = index;
@@ -70,8 +85,8 @@ export function matchesName(pattern: NamePattern, name: string): boolean {
       index = ++resume;
     } else return false;
   }
-  while (pattern[at] === 'any') at++;
-  return at === pattern.length;
+  while (parts[at] === 'any') at++;
+  return at === parts.length;
 }
 
 function inSet(part: Exclude<Part, string>, character: string): boolean {

@@ -32,7 +32,9 @@ export async function materialize(options: {
   try {
     for await (const file of content) {
       paths.push(file.path);
-      await files.write(`${folder.path}/tree/${file.path}`, file.content);
+      const { content: of } = file;
+      const target = `${folder.path}/tree/${file.path}`;
+      await (of instanceof Uint8Array ? files.write(target, of) : files.writeStream(target, of.chunks()));
     }
   } catch (error) {
     await folder[Symbol.asyncDispose]();

@@ -1,7 +1,7 @@
 import { Fault } from '../fault.ts';
 import { reach } from '../manifest/reach.ts';
 import { shortCommit } from '../revision.ts';
-import type { ArchiveFile } from './archive.ts';
+import type { HeldFile } from './archive.ts';
 import { evaluate, type Evaluated, type Item } from './evaluate.ts';
 import { formerFiles } from './former.ts';
 import type { LedgerEntry } from './ledger.ts';
@@ -74,7 +74,7 @@ function reasonOf(item: Ready, roots: readonly string[]): string {
 }
 
 /** The objects of an artifact's files; folders that cannot be built have none. */
-async function objectsOfFiles(run: Run, item: Item, files: readonly ArchiveFile[]): Promise<readonly string[]> {
+async function objectsOfFiles(run: Run, item: Item, files: readonly HeldFile[]): Promise<readonly string[]> {
   const { pair, artifact } = item;
   const contents = new Map(files.map(({ path, content }) => [path, Buffer.from(content).toString()]));
   const sameSource = sameSourceOf(artifact.repository, run.project);

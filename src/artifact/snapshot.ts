@@ -23,6 +23,8 @@ export interface Snapshot {
   files(entries: readonly Entry[], signal?: AbortSignal): AsyncGenerator<ArchiveFile>;
 }
 
+/** Larger contents are never held as a whole. */
+const STREAMED = 256 * 1024;
 const SMALL = 256 * 1024;
 const KEPT = 64 * 1024 * 1024;
 
@@ -32,8 +34,7 @@ export async function openSnapshot(
   sha: string,
   { ignore = true }: { readonly ignore?: boolean } = {},
 ): Promise<Snapshot> {
-  const commit = await git.commit(sha);
-  const tree = await git.tree(sha);
+  const [commit, tree] = await Promise.all([git.commit(sha), git.tree(sha)]);
   const kept = new Map<string, Uint8Array>();
   let keptBytes = 0;
   const keep = async (oids: readonly string[]) => {
@@ -81,25 +82,31 @@ export async function openSnapshot(
       await keep(small);
     },
     async *files(wanted, signal) {
-      const missing = [...new Set(wanted.flatMap(({ oid }) => (kept.has(oid) ? [] : oid)))];
-      const stream = git.blobs(missing, signal)[Symbol.asyncIterator]();
-      const early = new Map<string, Uint8Array>();
+      const isHeld = (entry: Entry) => entry.size === null || entry.size <= STREAMED;
+      const first = new Map<string, number>();
+      for (const [index, { oid }] of wanted.entries()) if (!first.has(oid)) first.set(oid, index);
       const last = new Map(wanted.map(({ oid }, index) => [oid, index]));
+      // Large contents are read again for each path that has them; others once.
+      const asked = wanted.filter((entry, index) => {
+        return !kept.has(entry.oid) && (!isHeld(entry) || first.get(entry.oid) === index);
+      });
+      const oids = asked.map(({ oid }) => oid);
+      const stream = git.contents(oids, signal)[Symbol.asyncIterator]();
+      const early = new Map<string, Uint8Array>();
       try {
-        for (const [index, { path, oid, executable }] of wanted.entries()) {
-          let content: Uint8Array | undefined = kept.get(oid) ?? early.get(oid);
+        for (const [index, entry] of wanted.entries()) {
+          const { path, oid, executable } = entry;
+          let content: ArchiveFile['content'] | undefined = kept.get(oid) ?? early.get(oid);
           if (content === undefined) {
             const next = await stream.next();
             if (next.done || next.value.oid !== oid)
               throw new Fault('commit_missing', `git gave no content for ${path}`);
-            content = next.value.content;
+            const held = isHeld(entry) ? await next.value.whole() : null;
+            if (held && last.get(oid) !== index) early.set(oid, held);
+            content = held ?? next.value;
           }
-          // A blob that several paths share is kept until its last one.
-          if (!kept.has(oid)) {
-            if (last.get(oid) === index) early.delete(oid);
-            else early.set(oid, content);
-          }
-          refusePointer(path, content);
+          if (last.get(oid) === index) early.delete(oid);
+          if (content instanceof Uint8Array) refusePointer(path, content);
           yield { path, executable, content };
         }
       } finally {

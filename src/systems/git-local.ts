@@ -1,5 +1,5 @@
 import { Fault } from '../fault.ts';
-import { streamBlobs } from './git-blobs.ts';
+import { streamBlobs, streamContents } from './git-blobs.ts';
 import { gitEnvironment, schemeOf } from './git-environment.ts';
 import { fetchMissing, unshallow } from './git-history.ts';
 import type { CommitInfo, GitRepository, TreeEntry } from './git.ts';
@@ -106,6 +106,9 @@ export async function openRepository(options: {
     },
     blobs(oids, signal) {
       return streamBlobs(processes, folder, { ...gitEnvironment([], lazy), ...options.env }, oids, signal);
+    },
+    contents(oids, signal) {
+      return streamContents(processes, folder, { ...gitEnvironment([], lazy), ...options.env }, oids, signal);
     },
     async versions(path, until, limit) {
       const flags = ['--format=', '--raw', '--no-abbrev', '--no-renames', '-m', '--no-color', `--max-count=${limit}`];

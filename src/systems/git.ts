@@ -20,6 +20,15 @@ export interface CommitInfo {
   readonly message: string;
 }
 
+/** One blob, to be read whole or in chunks before the next is asked for; what is not read is passed over. */
+export interface BlobContent {
+  readonly oid: string;
+  /** Bytes. */
+  readonly size: number;
+  whole(): Promise<Uint8Array>;
+  chunks(): AsyncIterable<Uint8Array>;
+}
+
 /** Reads a local repository. Methods reject with `Fault` `commit_missing` where a commit is not there. */
 export interface GitRepository {
   /** Folder of the repository (work tree or bare). */
@@ -34,6 +43,8 @@ export interface GitRepository {
     oids: readonly string[],
     signal?: AbortSignal,
   ): AsyncIterable<{ readonly oid: string; readonly content: Uint8Array }>;
+  /** As `blobs`, for contents that are too large to be held. */
+  contents(oids: readonly string[], signal?: AbortSignal): AsyncIterable<BlobContent>;
   /** Blobs (oids) that a file was in the history of `until`, newest first, each once, as far as the clone shows it. */
   versions(path: string, until: string, limit: number): Promise<readonly string[]>;
   /** Are commits missing because the clone is shallow? */

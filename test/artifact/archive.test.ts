@@ -7,22 +7,21 @@ import { gunzipSync } from 'node:zlib';
 import * as fc from 'fast-check';
 import { unpackTar } from 'modern-tar';
 import { describe, expect, test } from 'vitest';
-import { archive, contentDigest, type ArchiveFile } from '../../src/artifact/archive.ts';
+import { archive, contentDigest, type HeldFile } from '../../src/artifact/archive.ts';
 import { writeLayout } from '../../src/artifact/layout.ts';
 import { localFiles } from '../../src/systems/files-local.ts';
 
-const file = (path: string, text = path, executable = false): ArchiveFile => ({
+const file = (path: string, text = path, executable = false): HeldFile => ({
   path,
   executable,
   content: Buffer.from(text),
 });
 
-const bytewise = (files: ArchiveFile[]) =>
-  files.sort((a, b) => Buffer.compare(Buffer.from(a.path), Buffer.from(b.path)));
+const bytewise = (files: HeldFile[]) => files.sort((a, b) => Buffer.compare(Buffer.from(a.path), Buffer.from(b.path)));
 
-async function tarOf(files: ArchiveFile[]): Promise<Buffer> {
+async function tarOf(files: HeldFile[]): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
-  for await (const chunk of archive(files)) chunks.push(chunk);
+  for await (const chunk of archive(files)) chunks.push(Buffer.from(chunk));
   return Buffer.concat(chunks);
 }
 

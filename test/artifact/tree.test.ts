@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+import { gunzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { filesOf, firstOf as only, overlay, publishing } from './publishing.ts';
 
@@ -69,6 +71,25 @@ describe('the tree comes from git', () => {
     expect(Object.keys(await filesOf(world)).sort()).toEqual(
       [...names, 'run.yaml'].map((name) => `${root}/${name}`).sort(),
     );
+  });
+
+  test('large files stream through, also where several paths share one', async () => {
+    await using world = await publishing();
+    const large = Array.from({ length: 90_000 }, (_, index) => `line ${index}`).join('\n');
+    const files = { 'a.txt': large, 'b.txt': 'small', 'c.txt': large, 'd.txt': `${large}!` };
+    const names = Object.keys(files);
+    const sha = await world.commit({
+      [`${root}/kustomization.yaml`]: `configMapGenerator: [${names.map((name) => `{name: ${name[0]}, files: [${name}]}`).join(', ')}]\n`,
+      ...Object.fromEntries(Object.entries(files).map(([name, text]) => [`${root}/${name}`, text])),
+    });
+    const published = only(await world.publish(sha));
+    expect(published.outcome).toBe('pushed');
+    const found = await filesOf(world);
+    for (const [name, text] of Object.entries(files)) expect(found[`${root}/${name}`]).toBe(text);
+    const layer = world.registry.manifest('shop/delivery/podinfo', 'staging');
+    const { layers, annotations } = JSON.parse(Buffer.from(layer?.content ?? []).toString());
+    const tar = gunzipSync(world.registry.blob('shop/delivery/podinfo', layers[0].digest) ?? new Uint8Array());
+    expect(`sha256:${createHash('sha256').update(tar).digest('hex')}`).toBe(annotations['app.sluice.content-digest']);
   });
 
   test.each(['a\\\\b.yaml', 'dots../b.yaml'])('a name that Flux does not unpack is refused: %s', async (name) => {
