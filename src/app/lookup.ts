@@ -33,16 +33,13 @@ export async function lookUp(registry: Registry, image: ImageChange, signal: Abo
   throw new Fault('image_missing', `${repository} has no ${image.digest ? 'digest' : 'tag'} ${reference}`);
 }
 
-/**
- * The images as `pin` wants them: `digest` and `both` resolve the tag in its registry, once for each image. Faults as
- * `lookUp`.
- */
+/** The images with what `pin` needs: `digest` and `both` resolve the tag in its registry, once for each image. Faults as `lookUp`. */
 export function pinImages(
   images: readonly ImageChange[],
-  pin: 'tag' | 'digest' | 'both',
+  pin: 'tag' | 'digest' | 'both' | null,
   resolve: (image: ImageChange) => Promise<string>,
 ): Promise<readonly ImageChange[]> {
-  if (pin === 'tag') return Promise.resolve(images);
+  if (pin === 'tag' || pin === null) return Promise.resolve(images);
   return Promise.all(
     images.map(async (image) => {
       if (image.digest !== undefined || image.tag === undefined) return image;

@@ -112,7 +112,8 @@ export interface Pair {
   /** Moving tag. */
   readonly tag: string;
   readonly files: 'reached' | 'folder';
-  readonly pin: 'tag' | 'digest' | 'both';
+  /** null: what --image says. */
+  readonly pin: 'tag' | 'digest' | 'both' | null;
   readonly health: 'workloads' | 'applied';
   readonly watch: 'cluster' | 'statuses';
   /** How the application project hears of it; default `status`, and `deployment` and `note` with `promote_from`. */

@@ -107,7 +107,12 @@ const shared = {
     .enum(['reached', 'folder'])
     .optional()
     .describe('What an artifact holds: the files that the roots reach (default), or the app’s folder.'),
-  pin: z.enum(['tag', 'digest', 'both']).optional().describe('What update writes; default tag.'),
+  pin: z
+    .enum(['tag', 'digest', 'both'])
+    .optional()
+    .describe(
+      'What update writes: the tag alone, or the digest that the registry has for it, alone or beside the tag; default the tag, and the digest where --image gives one.',
+    ),
   health: z.enum(['workloads', 'applied']).optional().describe('What counts as done; default workloads.'),
   watch: z
     .enum(['cluster', 'statuses'])

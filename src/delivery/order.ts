@@ -18,7 +18,7 @@ export interface Order {
   readonly dryRun: boolean;
   /** sluice.yaml as it stands in a commit. */
   config(tip: Tip): Promise<Config>;
-  /** The images with tag and digest as `pin` wants them. */
+  /** The images with tag and digest as far as `pin` needs them. */
   pinned(images: readonly ImageChange[], pin: Pair['pin']): Promise<readonly ImageChange[]>;
   /** Rejects with a Fault where the images must not be delivered; asked before the first push. */
   verified(): Promise<void>;

@@ -48,7 +48,9 @@ export function planManifestChange(input: PlanInput): ManifestChange {
  * In `update` the kinds of all files decide together.
  */
 function plansOf(input: PlanInput): (charts: ReadonlySet<ImageChange>) => Turn {
-  const images = distinct(input.images).map((change) => ({ change, mentions: mentionsOf(input.files, change) }));
+  const images = distinct(input.images.map((image) => (input.pin === 'tag' ? withoutDigest(image) : image))).map(
+    (change) => ({ change, mentions: mentionsOf(input.files, change) }),
+  );
   const setters = distinct(input.setters ?? []);
   const values = Map.groupBy(input.values, ({ file }) => file);
   for (const file of values.keys()) {
@@ -105,6 +107,11 @@ function conclude(input: PlanInput, turn: Turn): ManifestChange {
   }
   for (const [setter, { taken, seen }] of turn.setters) if (!taken) throw missingSetter(setter, seen);
   return { files: turn.files, targets: turn.targets, notTaken: [...turn.notTaken, ...lostValues(input, turn)] };
+}
+
+function withoutDigest(image: ImageChange): ImageChange {
+  const { digest: _, ...rest } = image;
+  return rest.tag === undefined ? image : rest;
 }
 
 /** The same flag given twice counts once. */

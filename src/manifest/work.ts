@@ -28,8 +28,11 @@ export interface PlanInput {
   readonly targets: readonly ExplicitTarget[];
   /** `update`: by precedence of the kinds; `edit`: every match. */
   readonly mode: 'update' | 'edit';
-  /** `digest`: write the digest and no tag beside it. The others write what the change holds. */
-  readonly pin?: 'tag' | 'digest' | 'both';
+  /**
+   * `tag`: no digest where a tag is given. `digest`: no tag beside the digest, where a reader does without it. Else
+   * everything that the change holds.
+   */
+  readonly pin?: 'tag' | 'digest' | 'both' | null;
   /** `N` from 0, or `Kind/name`. */
   readonly document?: string;
   /** Files that are not to be taken, with the reason. */
@@ -89,7 +92,7 @@ export function startWork(input: PlanInput, files: ReadonlyMap<string, Uint8Arra
   };
 }
 
-/** The change as a place holds it that has room for tag or digest only: with `pin: digest` the digest stands alone. */
+/** The change as a place holds it whose reader does without tag: with `pin: digest` the digest stands alone. */
 export function pinned(work: Work, change: ImageChange): ImageChange {
   if (work.input.pin !== 'digest' || change.digest === undefined) return change;
   const { tag: _, ...rest } = change;

@@ -24,7 +24,7 @@ test('short by convention: every default is filled in', () => {
     namespace: 'flux-system',
     tag: 'staging',
     files: 'reached',
-    pin: 'tag',
+    pin: null,
     health: 'workloads',
     report: ['status'],
     artifacts: [

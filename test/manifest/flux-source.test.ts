@@ -17,11 +17,15 @@ describe('OCIRepository', () => {
     expect(edited(oci(after), { image })).toBe(oci(after));
   });
 
-  test('a tag alone has no effect while a digest stands', () => {
-    expect(
-      faultOf(() => edited(oci(`    tag: v1\n    digest: ${sha('0')}\n`), { image: 'ghcr.io/x/manifests/app:v2' }))
-        .code,
-    ).toBe('edit_refused');
+  test('a tag alone removes the digest, which would go before it', () => {
+    const old = `    tag: v1\n    digest: ${sha('0')}\n`;
+    expect(edited(oci(old), { image: 'ghcr.io/x/manifests/app:v2' })).toBe(oci('    tag: v2\n'));
+    expect(edited(oci(`    digest: ${sha('0')}\n    tag: v1\n`), { image: 'ghcr.io/x/manifests/app:v2' })).toBe(
+      oci('    tag: v2\n'),
+    );
+    expect(faultOf(() => edited(oci(`    digest: ${sha('0')}\n`), { image: 'ghcr.io/x/manifests/app:v2' })).code).toBe(
+      'edit_refused',
+    );
   });
 });
 

@@ -13,7 +13,8 @@ const keysOf = {
 
 /**
  * `spec.ref` of OCIRepository and GitRepository. The source answers to its URL without scheme, user and `.git`:
- * `oci://ghcr.io/org/manifests` to `ghcr.io/org/manifests`. The key in force is the one that changes.
+ * `oci://ghcr.io/org/manifests` to `ghcr.io/org/manifests`. The key in force is the one that changes; a new tag without
+ * digest removes the old digest, which would go before it.
  */
 export function findFluxSources(_file: ManifestFile, document: ManifestDocument): readonly ImageSlot[] {
   const { kind, root } = document;
@@ -30,6 +31,7 @@ export function findFluxSources(_file: ManifestFile, document: ManifestDocument)
       document,
       host: spec,
       names: [name, url],
+      ...(kind === 'OCIRepository' && { keepsTag: true }),
       offset: offsetOf(spec),
       path: labelOf(document, [
         { type: 'key', key: 'spec' },
@@ -64,7 +66,12 @@ export function findFluxSources(_file: ManifestFile, document: ManifestDocument)
           return { type: 'add', document, map: ref, beside, key, path: label(key), before: '', after };
         };
         if (ref.items.length === 0) return 'spec.ref is empty';
-        return kind === 'OCIRepository' ? artifactRef(change, standing, write) : commitRef(change, standing, write);
+        if (kind === 'GitRepository') return commitRef(change, standing, write);
+        const writes = artifactRef(change, standing, write);
+        const stale = change.tag !== undefined && change.digest === undefined ? heldBy(document, ref, 'digest') : null;
+        if (!stale) return writes;
+        const removal = { type: 'remove', document, map: stale.map, pair: stale.pair, before: text('digest') } as const;
+        return [...writes, { ...removal, path: label('digest'), after: '' }];
       },
     },
   ];
@@ -72,12 +79,9 @@ export function findFluxSources(_file: ManifestFile, document: ManifestDocument)
 
 type WriteKey = (key: string, after: string) => Write;
 
-function artifactRef(change: ImageChange, standing: readonly string[], write: WriteKey): readonly Write[] | string {
+function artifactRef(change: ImageChange, standing: readonly string[], write: WriteKey): readonly Write[] {
   const writes: Write[] = [];
   if (change.tag !== undefined) {
-    if (change.digest === undefined && standing.includes('digest')) {
-      return 'spec.ref.digest is in force; give a digest too, or remove it';
-    }
     writes.push(write(standing.includes('semver') && !standing.includes('tag') ? 'semver' : 'tag', change.tag));
     if (standing.includes('semver') && standing.includes('tag')) writes.push(write('semver', change.tag));
   }
