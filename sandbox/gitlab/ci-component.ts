@@ -1,7 +1,8 @@
 import { accessLevel } from './access.ts';
 import { ConfigError } from './ci-yaml.ts';
 import { fileAt, readRef, resolveCommit } from './repositories.ts';
-import type { Project, Release, State, User } from './state.ts';
+import type { Release } from './project-parts.ts';
+import type { Project, State, User } from './state.ts';
 
 /** `include: component`: app/services/ci/components/fetch_service.rb and lib/gitlab/ci/components of GitLab. */
 

@@ -29,6 +29,19 @@ export interface RegistryPlace {
   readonly tags?: (repository: string) => Promise<readonly { readonly name: string; readonly digest: string }[]>;
 }
 
+/** Cleanup policy of a project's registry, as GitLab's API writes it. */
+export interface CleanupFields {
+  readonly enabled: boolean;
+  /** `1d`, `7d`, `14d`, `1month`, `3month`. */
+  readonly cadence: string;
+  readonly keep_n: number | null;
+  /** `7d`, `14d`, `30d`, `60d`, `90d`. */
+  readonly older_than: string | null;
+  /** What is removed. */
+  readonly name_regex: string | null;
+  readonly name_regex_keep: string | null;
+}
+
 /** 10 guest · 20 reporter · 30 developer · 40 maintainer · 50 owner. */
 export type AccessLevel = 10 | 20 | 30 | 40 | 50;
 
@@ -251,6 +264,9 @@ export interface GitLabServer {
       readonly removeSourceBranch?: boolean;
       /** Merge requests get pipelines of their merged results (Premium). */
       readonly mergedResults?: boolean;
+      /** Releases by the keyword `release` publish its components. */
+      readonly catalog?: boolean;
+      readonly cleanup?: CleanupFields;
     },
   ): void;
   setFaults(faults: Faults): void;

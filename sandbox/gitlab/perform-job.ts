@@ -2,6 +2,7 @@ import { pipelineVariables, settingsVariables } from './ci-variables.ts';
 import type { Values } from './ci-variables.ts';
 import { producersOf } from './job-order.ts';
 import { environmentSettings } from './pipelines.ts';
+import { releaseOfJob } from './releases.ts';
 import { runJob } from './run-job.ts';
 import type { JobEnd } from './run-job.ts';
 import type { JobPart } from './ci-jobs.ts';
@@ -9,7 +10,10 @@ import type { Row, State } from './state.ts';
 
 /** Runs a job with what its pipeline and the jobs before give it, and takes over what its end says about it. */
 export async function performJob(state: State, row: Row, part: JobPart): Promise<JobEnd> {
-  const end = await attempt(state, row, part);
+  const ran = await attempt(state, row, part);
+  const refused = ran.status === 'success' ? await releaseOfJob(state, row, await known(state, row)) : null;
+  if (refused !== null) state.log(`release of job ${row.id}: ${refused}`);
+  const end: JobEnd = refused === null ? ran : { status: 'failed', exitCode: 1, failureReason: 'script_failure' };
   part.alive = false;
   part.exitCode = end.exitCode;
   const allowed = part.spec.allowFailure;
@@ -22,6 +26,11 @@ export async function performJob(state: State, row: Row, part: JobPart): Promise
     if (environment) environment.state = 'stopped';
   }
   return end;
+}
+
+/** Variables that `release:` may use. */
+async function known(state: State, row: Row): Promise<Values> {
+  return { ...(await pipelineVariables(state, row.pipeline)), ...row.job?.dotenv };
 }
 
 async function attempt(state: State, row: Row, part: JobPart): Promise<JobEnd> {

@@ -90,6 +90,10 @@ export function projectRoutes(app: Hono, api: Api): void {
     project.onlyAllowMergeIfPipelineSucceeds =
       flag(values, 'only_allow_merge_if_pipeline_succeeds') ?? project.onlyAllowMergeIfPipelineSucceeds;
     project.removeSourceBranch = flag(values, 'remove_source_branch_after_merge') ?? project.removeSourceBranch;
-    return c.json(projectEntity(state, project, user, false));
+    project.mergedResults = flag(values, 'merge_pipelines_enabled') ?? project.mergedResults;
+    const cleanup = values['container_expiration_policy_attributes'];
+    if (typeof cleanup === 'object' && cleanup !== null) project.cleanup = { ...project.cleanup, ...cleanup };
+    const { permissions: _, ...answer } = projectEntity(state, project, user, false);
+    return c.json(answer);
   });
 }

@@ -73,7 +73,7 @@ function grant(state: State, identity: Identity, scope: string): RegistryClaims[
   const wanted = (match[3] ?? '').split(',');
   const actions = wanted.filter((action) => mayDo(state, identity, project, action));
   if (actions.includes('push') && !state.registryRepositories.has(name))
-    state.registryRepositories.set(name, state.time());
+    state.registryRepositories.set(name, { id: state.next('registry repository'), createdAt: state.time() });
   return actions.length > 0 ? [{ type: 'repository', name, actions }] : [];
 }
 

@@ -1,5 +1,6 @@
 import type { Hono } from 'hono';
-import type { Project, ProtectedBranch } from './state.ts';
+import type { ProtectedBranch } from './project-parts.ts';
+import type { Project } from './state.ts';
 import type { VariableFields } from './handle.ts';
 import { putVariable } from './setup.ts';
 import {

@@ -1,7 +1,16 @@
 import type { KeyObject } from 'node:crypto';
 import type { Clock } from '../../src/systems/clock.ts';
 import type { JobPart } from './ci-jobs.ts';
-import type { AccessLevel, Faults, GitLabEvent, Profile, RegistryPlace, VariableFields } from './handle.ts';
+import type { Hook, ProtectedBranch, RegistryRule, Release } from './project-parts.ts';
+import type {
+  AccessLevel,
+  CleanupFields,
+  Faults,
+  GitLabEvent,
+  Profile,
+  RegistryPlace,
+  VariableFields,
+} from './handle.ts';
 
 /** What the simulated GitLab remembers. Mutable: this is its database. Times are ISO 8601. */
 
@@ -53,15 +62,6 @@ export interface Group {
   readonly path: string;
   readonly members: Map<number, AccessLevel>;
   readonly variables: VariableFields[];
-}
-
-export interface ProtectedBranch {
-  readonly id: number;
-  readonly name: string;
-  push: 0 | 30 | 40;
-  merge: 0 | 30 | 40;
-  users: readonly string[];
-  forcePush: boolean;
 }
 
 export interface Environment {
@@ -210,16 +210,6 @@ export interface Signer {
   sign(claims: Readonly<Record<string, unknown>>): string;
 }
 
-/** A release of a project; of a catalog project also a published version of its components. */
-export interface Release {
-  readonly tag: string;
-  readonly sha: string;
-  readonly name: string;
-  readonly description: string;
-  readonly createdAt: string;
-  readonly author: User;
-}
-
 export interface Project {
   readonly id: number;
   readonly path: string;
@@ -239,6 +229,10 @@ export interface Project {
   readonly freezePeriods: { id: number; freeze_start: string; freeze_end: string; cron_timezone: string }[];
   readonly deployKeys: { id: number; title: string; key: string; can_push: boolean; created_at: string }[];
   readonly releases: Release[];
+  readonly hooks: Hook[];
+  readonly registryRules: RegistryRule[];
+  /** Cleanup policy of the registry. */
+  cleanup: CleanupFields;
   readonly forkedFrom: Project | null;
   /** Do merge requests get pipelines of their merged results? */
   mergedResults: boolean;
@@ -268,7 +262,7 @@ export interface State {
   host: string;
   registry: RegistryPlace | null;
   /** Registry repositories (without host) that a push was ever granted for, with the time. */
-  readonly registryRepositories: Map<string, string>;
+  readonly registryRepositories: Map<string, { readonly id: number; readonly createdAt: string }>;
   faults: Faults;
   readonly users: Map<number, User>;
   readonly tokens: Token[];

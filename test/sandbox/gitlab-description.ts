@@ -33,12 +33,16 @@ const untyped = new Set([
   'API_Entities_Clusters_Agent',
   'API_Entities_MergeRequestApprovals',
   'API_Entities_TaskCompletionStatus',
+  'API_Entities_ContainerExpirationPolicy',
 ]);
 
-/** Fields that GitLab answers and this version of its description does not name yet. */
+/** Fields that GitLab answers and this version of its description does not name yet, or gives no type. */
 const newer: Readonly<Record<string, readonly string[]>> = {
   API_Entities_Ci_Variable: ['hidden'],
   API_Entities_Diff: ['collapsed', 'too_large'],
+  API_Entities_Project: ['merge_pipelines_enabled'],
+  API_Entities_ProjectHook: ['id', 'project_id'],
+  API_Entities_ProjectWithAccess: ['merge_pipelines_enabled'],
 };
 
 const scalar = new Set(['string', 'integer', 'number', 'boolean']);
