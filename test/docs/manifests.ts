@@ -43,8 +43,18 @@ export function manifestFaults(text: string): readonly string[] {
     if (!validate) return [`${kind} is no known kind`];
     if (manifest.metadata?.name === undefined) return [`${kind}: metadata.name is missing`];
     validate(manifest.spec);
-    return (validate.errors ?? []).map(
+    const unlike = (validate.errors ?? []).map(
       ({ instancePath, message, params }) => `${kind}: spec${instancePath} ${message} ${JSON.stringify(params)}`,
     );
+    return [...unlike, ...wildcardFaults(manifest)];
   });
+}
+
+/** `*` without labels is answered with 500 (notification-controller, internal/server/receiver_handlers.go). */
+function wildcardFaults({ kind, spec }: Manifest): readonly string[] {
+  if (kind !== 'Receiver') return [];
+  const { resources = [] } = spec as { resources?: readonly { name?: string; matchLabels?: object }[] };
+  return resources
+    .filter(({ name, matchLabels }) => name === '*' && matchLabels === undefined)
+    .map(() => 'Receiver: a resource named "*" needs matchLabels');
 }
