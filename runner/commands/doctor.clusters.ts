@@ -1,9 +1,10 @@
 import type { ClusterSettings, Pair } from '../../src/config/config.ts';
-import { judgeAgent } from '../../src/operations/doctor/agent.ts';
+import { judgeAgent, type AgentFacts } from '../../src/operations/doctor/agent.ts';
 import { answerOr, attempt } from '../../src/operations/doctor/attempt.ts';
 import { examineCluster } from '../../src/operations/doctor/examine-cluster.ts';
 import type { CredentialSystems } from '../../src/operations/doctor/examine-credential.ts';
 import { judge, type Finding } from '../../src/operations/doctor/finding.ts';
+import type { GitLab } from '../../src/systems/gitlab.ts';
 import { repositoryUrls } from '../../src/sync/target.ts';
 import type { Scene } from './doctor.run.ts';
 
@@ -22,9 +23,10 @@ export async function examineClusters(scene: Scene): Promise<readonly Finding[]>
       ),
     ];
   const contexts = await attempt(() => context.inspect.contexts());
+  const allowed = await allowedAgents(scene);
   const credentials = await credentialSystems(scene);
   const looked = await Promise.all(
-    clusters.map((one) => examineOne(scene, one, answerOr(contexts, null), credentials)),
+    clusters.map((one) => examineOne(scene, one, { contexts: answerOr(contexts, null), allowed }, credentials)),
   );
   return looked.flat();
 }
@@ -43,7 +45,7 @@ function clustersOf(pairs: readonly Pair[]): readonly NamedCluster[] {
 async function examineOne(
   scene: Scene,
   { settings, pairs }: NamedCluster,
-  contexts: readonly string[] | null,
+  { contexts, allowed }: { readonly contexts: readonly string[] | null; readonly allowed: Allowed },
   credentials: CredentialSystems,
 ): Promise<readonly Finding[]> {
   const { context, place, inJob, wants } = scene;
@@ -73,7 +75,7 @@ async function examineOne(
       reached,
       inJob,
       job: inJob ? { ...access, environment: job.environment } : access,
-      ...(await registration(scene, settings.context)),
+      ...(await registration(scene, settings.context, allowed)),
     }),
   ];
   if (cluster === null || 'fault' in cluster || reached === null || 'fault' in reached) return findings;
@@ -100,23 +102,35 @@ async function examineOne(
   return [...findings, judge('agent', settings.name).fault('cluster-look', code, message, hint)];
 }
 
+type Allowed = Awaited<ReturnType<GitLab['allowedAgents']>>;
+type Registration = Pick<AgentFacts, 'agents' | 'settings' | 'allowed'>;
+
+/** The agents that GitLab allows to this job; null: this is no job, or it cannot be asked. */
+async function allowedAgents({ context, inJob }: Scene): Promise<Allowed> {
+  if (!inJob || context.job.serverUrl === undefined) return null;
+  const asked = await attempt(async () => (await context.gitlabJob())?.allowedAgents() ?? null);
+  return answerOr(asked, null);
+}
+
 /** What GitLab shows of an agent: its project's agents and its settings; nothing without a token. */
-async function registration(
-  { token }: Scene,
-  name: string,
-): Promise<{ readonly agents: readonly string[] | null; readonly settings: string | null | undefined }> {
+async function registration({ token }: Scene, name: string, allowed: Allowed): Promise<Registration> {
   const [, project, agent] = /^([^\s:]+\/[^\s:]+):([^\s:]+)$/.exec(name) ?? [];
-  if (token === null || project === undefined || agent === undefined) return { agents: null, settings: undefined };
+  if (project === undefined || agent === undefined) return { agents: null, settings: undefined, allowed: null };
+  const named = allowed?.find((one) => one.configProject.toLowerCase() === project.toLowerCase() && one.name === agent);
+  if (token === null) return { agents: null, settings: undefined, allowed: named ? true : null };
   const { gitlab } = token;
   const agents = answerOr(await attempt(() => gitlab.agents(project)), null);
+  const id = agents?.find((one) => one.name === agent)?.id;
+  const may = allowed === null ? null : named !== undefined || allowed.some((one) => one.id === id);
   const seen = answerOr(await attempt(() => gitlab.project(project)), null);
   if (seen === null || seen.defaultBranch === null)
-    return { agents: agents?.map((one) => one.name) ?? null, settings: undefined };
+    return { agents: agents?.map((one) => one.name) ?? null, settings: undefined, allowed: may };
   const path = `.gitlab/agents/${agent}/config.yaml`;
   const settings = await attempt(() => gitlab.file(project, path, seen.defaultBranch ?? 'main'));
   return {
     agents: agents?.map((one) => one.name) ?? null,
     settings: 'answer' in settings ? settings.answer : undefined,
+    allowed: may,
   };
 }
 

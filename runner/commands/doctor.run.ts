@@ -13,6 +13,7 @@ import {
 import { examineRegistry } from '../../src/operations/doctor/examine-registry.ts';
 import { examineTools } from '../../src/operations/doctor/examine-tools.ts';
 import { exitOfFindings, judge, sumOfFindings, type Check, type Finding } from '../../src/operations/doctor/finding.ts';
+import { judgePosted } from '../../src/operations/doctor/posters.ts';
 import { judgeProject } from '../../src/operations/doctor/membership.ts';
 import type { CommandResult } from '../command.ts';
 import type { Context } from '../context.ts';
@@ -125,7 +126,17 @@ async function examineGitLab(scene: Scene): Promise<readonly Finding[]> {
   }
   const facts = await readProject(token, place.project, place.branch);
   if (wants('token')) findings.push(...judgeProject('token', facts));
-  if (wants('branch')) findings.push(...(await examineBranch(git ?? token, facts, pairs, place.branch)));
+  if (wants('branch')) {
+    // What SLUICE_GIT_TOKEN may push is not the API's to say.
+    const branch = facts.branch && git ? { ...facts.branch, canPush: null } : facts.branch;
+    findings.push(...(await examineBranch(token, { ...facts, branch }, pairs, place.branch)));
+  }
+  if (wants('posters') && facts.branch?.sha) {
+    const sha = facts.branch.sha;
+    const names = answerOr(await attempt(() => token.gitlab.statusNames(place.project!, sha)), null);
+    const wanted = pairs.some(({ watch }) => watch === 'statuses');
+    findings.push(...judgePosted(place.project, names ?? [], wanted));
+  }
   if (wants('cleanup') && facts.project !== null && pairs.some(({ source }) => source === 'oci'))
     findings.push(...judgeCleanup(facts.project.path, facts.project.cleanup, pairs));
   return findings;

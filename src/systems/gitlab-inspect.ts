@@ -68,11 +68,13 @@ const branchSchema = z
     protected: z.boolean().nullish(),
     can_push: z.boolean().nullish(),
     developers_can_merge: z.boolean().nullish(),
+    commit: z.object({ id: z.string() }).nullish(),
   })
   .transform((branch) => ({
     protected: branch.protected === true,
     canPush: branch.can_push ?? null,
     developersCanMerge: branch.developers_can_merge === true,
+    sha: branch.commit?.id ?? null,
   }));
 const protectedSchema = z
   .object({
@@ -105,6 +107,7 @@ const fileSchema = z
   .object({ content: z.string() })
   .transform(({ content }) => Buffer.from(content, 'base64').toString());
 const agentSchema = z.object({ id: z.number(), name: z.string() });
+const statusSchema = z.object({ name: z.string() });
 const hookSchema = z.object({ url: z.string() });
 const versionSchema = z.object({ version: z.string() }).transform(({ version }) => version);
 
@@ -144,6 +147,10 @@ export function inspectGitLab(options: GitLabOptions): GitLabInspection {
     deployTokens: (project) => get(z.array(deployTokenSchema), `${at(project)}/deploy_tokens`, { per_page: 100 }),
     agents: (project) => get(z.array(agentSchema), `${at(project)}/cluster_agents`, { per_page: 100 }),
     hooks: async (project) => (await get(z.array(hookSchema), `${at(project)}/hooks`))?.map(({ url }) => url) ?? null,
+    statusNames: async (project, sha) => {
+      const path = `${at(project)}/repository/commits/${sha}/statuses`;
+      return (await get(z.array(statusSchema), path, { per_page: 100 }))?.map(({ name }) => name) ?? null;
+    },
     file: (project, path, ref) =>
       get(fileSchema, `${at(project)}/repository/files/${encodeURIComponent(path)}`, { ref }),
   };

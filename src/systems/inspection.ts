@@ -47,6 +47,8 @@ export interface InspectedBranch {
   /** May this token's user push to it? null: GitLab does not say. */
   readonly canPush: boolean | null;
   readonly developersCanMerge: boolean;
+  /** Its tip. */
+  readonly sha: string | null;
 }
 
 export interface InspectedDeployToken {
@@ -77,6 +79,8 @@ export interface GitLabInspection {
   agents(project: string): Promise<readonly { readonly id: number; readonly name: string }[] | null>;
   /** Addresses of the project's webhooks. */
   hooks(project: string): Promise<readonly string[] | null>;
+  /** Names of the statuses on a commit. */
+  statusNames(project: string, sha: string): Promise<readonly string[] | null>;
   /** Text of a file at a branch. */
   file(project: string, path: string, ref: string): Promise<string | null>;
 }

@@ -16,6 +16,8 @@ export interface AgentFacts {
   readonly agents: readonly string[] | null;
   /** Text of the agent's config.yaml; null: none, undefined: not asked. */
   readonly settings: string | null | undefined;
+  /** Does GitLab allow the agent to this very job (`/job/allowed_agents`)? null: not asked. */
+  readonly allowed: boolean | null;
   readonly job: AccessJob;
   readonly inJob: boolean;
 }
@@ -64,7 +66,17 @@ export function judgeAgent(facts: AgentFacts): readonly Finding[] {
   const unshared = sharing === null ? null : notShared(facts, sharing, project, agent);
   if (unshared !== null) return [unshared];
   if (reached !== null) return [fault('context-refused', 'token_refused', wordsOf(reached), shareRepair(facts))];
-  if (contexts !== null && !contexts.includes(context) && facts.inJob)
+  if (facts.allowed === true && contexts?.includes(context) !== true) {
+    return [
+      fault(
+        'kubeconfig-replaced',
+        'context_missing',
+        `GitLab allows the agent ${agent} to this job, and KUBECONFIG has no context of it: something else has set KUBECONFIG`,
+        'Take the variable KUBECONFIG away (CI/CD variables, `variables:`, before_script): GitLab gives the job its own.',
+      ),
+    ];
+  }
+  if (contexts?.includes(context) !== true && facts.inJob)
     return [fault('agent-not-shared', 'context_missing', `the job has no context ${context}`, shareRepair(facts))];
   if (facts.agents !== null && sharing !== null) {
     return [

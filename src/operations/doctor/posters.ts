@@ -59,14 +59,17 @@ function isUsed(provider: KubernetesObject, alerts: readonly KubernetesObject[])
 /** Names that Flux's Provider gives its statuses: `<kind>/<name>/<8 hex of its uid>` (notification-controller). */
 const FLUX_STATUS = /^(kustomization|helmrelease|ocirepository|gitrepository|helmchart|bucket)\/[^/]+\/[0-9a-f]{8}$/;
 
-/** Judges the statuses of a delivery commit, for where Providers may not be read. null: nothing to say. */
-export function judgePosted(project: string, names: readonly string[], wanted: boolean): Finding | null {
+/** Judges the statuses of a delivery commit, for where Providers may not be read. */
+export function judgePosted(project: string, names: readonly string[], wanted: boolean): readonly Finding[] {
   const foreign = [...new Set(names.filter((name) => FLUX_STATUS.test(name)))];
-  if (foreign.length === 0 || wanted) return null;
-  return judge('posters', project).fault(
-    'poster-second',
-    'cluster_failed',
-    `Flux’s own Provider posts statuses on delivery commits too (${foreign.slice(0, 3).join(', ')}): every delivery shows twice`,
-    'Delete the Alerts that use a Provider of type gitlab (or say `watch: statuses` and let Flux alone post).',
-  );
+  if (foreign.length === 0 || wanted) return [];
+  const { fault } = judge('posters', project);
+  return [
+    fault(
+      'poster-second',
+      'cluster_failed',
+      `Flux’s own Provider posts statuses on delivery commits too (${foreign.slice(0, 3).join(', ')}): every delivery shows twice`,
+      'Delete the Alerts that use a Provider of type gitlab (or say `watch: statuses` and let Flux alone post).',
+    ),
+  ];
 }

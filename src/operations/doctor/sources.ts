@@ -97,7 +97,15 @@ function judgeOne(source: KubernetesObject, at: Judge): readonly Finding[] {
     );
   }
   const ready = readyOf(source);
-  if (ready?.status === 'False') {
+  if (ready?.status === 'False' && /MANIFEST_UNKNOWN|NAME_UNKNOWN|manifest unknown/.test(ready.message)) {
+    findings.push(
+      at.warn(
+        'source-unpublished',
+        `${nameOf(source)} finds no artifact: nothing is published yet, or its tag was removed`,
+        'Run the delivery pipeline once (sluice publish).',
+      ),
+    );
+  } else if (ready?.status === 'False') {
     findings.push(
       at.fault(
         'source-failing',

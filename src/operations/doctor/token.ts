@@ -38,7 +38,10 @@ export function judgeToken(facts: TokenFacts, check: Check = 'token'): readonly 
   const { variable, prefix, token, user, refusal, use } = facts;
   const { ok, warn, fault, unknown } = judge(check, variable);
   if (prefix.startsWith('gldt-')) {
-    const message = 'is a deploy token: it can pull and push, but not ask GitLab’s API nor post a status';
+    const message =
+      use === 'push'
+        ? 'is a deploy token: it can clone, but not push'
+        : 'is a deploy token: it can clone and pull, but not ask GitLab’s API nor post a status';
     return [fault('token-kind', 'token_refused', message, `Store ${MAKE} in ${variable} instead.`)];
   }
   if (prefix.startsWith('glcbt-')) {
