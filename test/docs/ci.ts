@@ -24,7 +24,8 @@ export async function ciFaults(
   const errors = documents.flatMap((document) => document.errors.map((error) => error.message));
   if (errors.length > 0) return errors;
   const [first, second] = documents.map((document) => document.toJS() as Yaml);
-  const [header, body] = second === undefined ? [undefined, first!] : [first!, second];
+  // gitlab-ci-local takes inputs for included files only: those of the pipeline get their defaults here.
+  const body = second === undefined ? first! : withDefaults(second, first!);
   const includes = [body['include'] ?? []].flat() as Include[];
   const faults = includes.flatMap((include) => includeFaults(include, templates, version));
   if (faults.length > 0) return faults;
@@ -32,8 +33,7 @@ export async function ciFaults(
     local: `/templates/${ours.exec(include.component!)![1]}.yml`,
     ...(include.inputs ? { inputs: include.inputs } : {}),
   }));
-  // gitlab-ci-local takes inputs for included files only: those of the pipeline get their defaults here.
-  const own = withDefaults({ ...body, ...(local.length > 0 ? { include: local } : {}) }, header);
+  const own = { ...body, ...(local.length > 0 ? { include: local } : {}) };
   const stages =
     body['stages'] === undefined && JSON.stringify(body).includes('"stage":"scan"')
       ? { stages: ['scan', 'deploy'] }
@@ -69,8 +69,8 @@ function includeFaults(include: Include, templates: readonly Template[], version
   ];
 }
 
-function withDefaults(body: Yaml, header: Yaml | undefined): Yaml {
-  const spec = header?.['spec'] as { inputs?: Readonly<Record<string, { default?: unknown } | null>> } | undefined;
+function withDefaults(body: Yaml, header: Yaml): Yaml {
+  const spec = header['spec'] as { inputs?: Readonly<Record<string, { default?: unknown } | null>> } | undefined;
   const inputs = spec?.inputs ?? {};
   const text = stringify(body).replaceAll(/\$\[\[ inputs\.([a-z_]+) \]\]/g, (_use, name: string) => {
     if (!(name in inputs)) throw new Error(`the header declares no input ${name}`);
