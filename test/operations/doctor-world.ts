@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -96,6 +96,8 @@ export interface DoctorWorld extends AsyncDisposable {
   post(name: string): Promise<void>;
   /** Variables with which doctor comes with an administrator's kubeconfig. */
   asAdministrator(): Promise<Readonly<Record<string, string>>>;
+  /** As `doctor`, in another folder (made where it is missing). */
+  doctorIn(folder: string, args?: readonly string[], env?: Readonly<Record<string, string>>): Promise<Looked>;
   /** Runs doctor as in a job of the delivery project; '' takes a variable away. */
   doctor(args?: readonly string[], env?: Readonly<Record<string, string>>): Promise<Looked>;
 }
@@ -216,6 +218,17 @@ export async function doctorWorld(): Promise<DoctorWorld> {
     KUBECONFIG: kubeconfig,
     SLUICE_GITLAB_TOKEN: bot.token,
   });
+  const lookIn = async (
+    at: string,
+    args: readonly string[] = [],
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<Looked> => {
+    const given = Object.fromEntries(Object.entries({ ...job(), ...env }).filter(([, value]) => value !== ''));
+    const ran = await runCommand(doctorCommand, args, { env: given, folder: at, clock: systemClock() });
+    const findings = ran.record['findings'] as readonly Finding[];
+    const { outcome } = ran.record;
+    return { exit: ran.exit, text: ran.text, outcome, findings, open: findings.filter(({ state }) => state !== 'ok') };
+  };
   const all = stack.move();
   return {
     gitlab,
@@ -243,23 +256,15 @@ export async function doctorWorld(): Promise<DoctorWorld> {
       if (!answer.ok) throw new Error(await answer.text());
     },
     async asAdministrator() {
-      const path = join(folder, 'kubeconfig-admin');
-      await writeFile(path, cluster.kubeconfig(context, cluster.adminToken));
-      return { KUBECONFIG: path };
+      const admin = join(folder, 'kubeconfig-admin');
+      await writeFile(admin, cluster.kubeconfig(context, cluster.adminToken));
+      return { KUBECONFIG: admin };
     },
     configure: (text) => writeFile(join(checkout, 'sluice.yaml'), text),
-    async doctor(args = [], env = {}) {
-      const given = Object.fromEntries(Object.entries({ ...job(), ...env }).filter(([, value]) => value !== ''));
-      const ran = await runCommand(doctorCommand, args, { env: given, folder: checkout, clock: systemClock() });
-      const findings = ran.record['findings'] as readonly Finding[];
-      const { outcome } = ran.record;
-      return {
-        exit: ran.exit,
-        text: ran.text,
-        outcome,
-        findings,
-        open: findings.filter(({ state }) => state !== 'ok'),
-      };
+    doctor: (args, env) => lookIn(checkout, args, env),
+    async doctorIn(at, args, env) {
+      await mkdir(at, { recursive: true });
+      return lookIn(at, args, env);
     },
     [Symbol.asyncDispose]: () => all.disposeAsync(),
   };

@@ -1,0 +1,46 @@
+import type { ClusterObject } from '../../sandbox/cluster/handle.ts';
+import type { DoctorWorld } from './doctor-world.ts';
+
+/** Status of an object's Ready condition. */
+export const readyOf = ({ status }: ClusterObject): string | undefined =>
+  (status?.['conditions'] as { type: string; status: string }[] | undefined)?.find(({ type }) => type === 'Ready')
+    ?.status;
+
+/** Changes of a cluster that are taken back when a test ends. */
+export function changesOf(world: () => DoctorWorld) {
+  const cluster = () => world().cluster;
+  return {
+    /** Applies a merge patch to an object of flux-system; `back` undoes it. */
+    patched(
+      kind: string,
+      name: string,
+      patch: Readonly<Record<string, unknown>>,
+      back: Readonly<Record<string, unknown>>,
+    ) {
+      cluster().patch(kind, 'flux-system', name, patch);
+      return { [Symbol.dispose]: () => void cluster().patch(kind, 'flux-system', name, back) };
+    },
+    removed(kind: string, namespace: string | null, ...names: readonly string[]) {
+      const before = names.map((name) => cluster().get(kind, namespace, name)!);
+      for (const name of names) cluster().remove(kind, namespace, name);
+      return { [Symbol.dispose]: () => void before.map((object) => cluster().apply(fresh(object))) };
+    },
+    added(manifest: string) {
+      const objects = cluster().apply(manifest);
+      return {
+        [Symbol.dispose]: () => {
+          for (const { kind, metadata } of objects) cluster().remove(kind, metadata.namespace ?? null, metadata.name);
+        },
+      };
+    },
+  };
+}
+
+function fresh(object: ClusterObject): ClusterObject {
+  const { name, namespace, labels, annotations } = object.metadata;
+  const { status: _status, ...rest } = object;
+  return {
+    ...rest,
+    metadata: { name, ...(namespace && { namespace }), ...(labels && { labels }), ...(annotations && { annotations }) },
+  };
+}

@@ -1,0 +1,156 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { mkdir, symlink } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { binaryPath } from '../../scripts/binaries.mjs';
+import { doctorWorld, expectOpen, settings, type DoctorWorld, type Wanted } from './doctor-world.ts';
+
+let world: DoctorWorld;
+beforeAll(async () => {
+  world = await doctorWorld();
+  await world.publish();
+});
+afterEach(async () => {
+  world.cluster.scripts.offline(false);
+  await world.configure(settings);
+});
+afterAll(async () => {
+  await world[Symbol.asyncDispose]();
+});
+
+async function expectFound(
+  args: readonly string[],
+  wanted: Wanted,
+  env: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const looked = await world.doctor(args, env);
+  expectOpen(looked, wanted);
+  for (const secret of [...world.secrets, env['SLUICE_GITLAB_TOKEN'] ?? ''])
+    if (secret !== '') expect(JSON.stringify(looked)).not.toContain(secret);
+}
+
+/** A server on loopback that answers everything alike; stopped by disposal. */
+async function serving(status: number, body: string): Promise<{ readonly url: string } & AsyncDisposable> {
+  const server: Server = createServer((_, response) => {
+    response.writeHead(status, { 'content-type': 'text/html' });
+    response.end(body);
+  });
+  await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', () => resolve()));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    [Symbol.asyncDispose]: () => new Promise((resolve) => void server.close(() => resolve())),
+  };
+}
+
+/** An address where nobody answers. */
+async function closed(): Promise<string> {
+  await using server = await serving(200, '');
+  return server.url;
+}
+
+describe('nothing configured, on a laptop', () => {
+  const nothing = {
+    CI: '',
+    CI_JOB_ID: '',
+    CI_SERVER_URL: '',
+    CI_PROJECT_PATH: '',
+    CI_COMMIT_BRANCH: '',
+    CI_REGISTRY: '',
+    CI_REGISTRY_IMAGE: '',
+    CI_REGISTRY_USER: '',
+    CI_REGISTRY_PASSWORD: '',
+    CI_ENVIRONMENT_NAME: '',
+    KUBECONFIG: '',
+    SLUICE_GITLAB_TOKEN: '',
+  };
+  test('doctor says what it could not look at, and what to give', async () => {
+    const looked = await world.doctor([], nothing);
+    expect(looked).toMatchObject({ exit: 0, outcome: 'unknown' });
+    expect(looked.open.map(({ check, id, repair }) => `${check} ${id}: ${repair}`)).toEqual([
+      expect.stringMatching(/^token token-missing: Give SLUICE_GITLAB_TOKEN/),
+      expect.stringMatching(/^projects project-token: Give SLUICE_GITLAB_TOKEN_PODINFO, or SLUICE_GITLAB_TOKEN/),
+      expect.stringMatching(/^registry registry-unknown: Give --registry HOST\/PATH/),
+      expect.stringMatching(/^agent agent-unknown: Run doctor in a job.*KUBECONFIG/),
+    ]);
+  });
+  test('GitLab and project come from the remote of the checkout', async () => {
+    const looked = await world.doctor(['--check', 'token', '--check', 'branch'], {
+      ...nothing,
+      SLUICE_GITLAB_TOKEN: world.bot.token,
+    });
+    expect(looked).toMatchObject({ exit: 0, outcome: 'ok' });
+    expect(looked.text).toMatch(/shop\/delivery@main +is protected/);
+  });
+  test('in an empty folder', async () => {
+    const looked = await world.doctorIn(join(world.folder, 'empty'), [], nothing);
+    expect(looked).toMatchObject({ exit: 0, outcome: 'unknown' });
+    expect(looked.open.map(({ id }) => id)).toEqual(['config-missing', 'gitlab-unknown', 'token-missing']);
+    expect(looked.text).toMatch(/sluice init/);
+  });
+  test('a laptop with a token but no kubeconfig: the agent is there and shared', async () => {
+    const looked = await world.doctor(['--check', 'agent'], { ...nothing, SLUICE_GITLAB_TOKEN: world.bot.token });
+    expect(looked.findings.map(({ id }) => id)).toEqual(['agent-shared', 'agent-unreached']);
+  });
+});
+
+describe('tools and settings', () => {
+  test('a program that is missing', async () => {
+    const bin = join(world.folder, 'bin-without-oras');
+    await mkdir(bin);
+    await symlink('/usr/bin/git', join(bin, 'git'));
+    await symlink(binaryPath('kustomize'), join(bin, 'kustomize'));
+    await expectFound(
+      ['--check', 'tools'],
+      { id: 'tool-missing', exit: 2, message: /oras is not installed: publish pushes/, repair: /Install ORAS/ },
+      { PATH: bin },
+    );
+  });
+  test('sluice.yaml with a fault', async () => {
+    await world.configure('version: 1\nenvironments: { staging: {} }\napps: { podinfo: { pth: x } }\n');
+    await expectFound(['--check', 'config'], {
+      id: 'config-invalid',
+      exit: 2,
+      message: /sluice\.yaml:3:\d+.*pth/,
+      repair: /Correct the places/,
+    });
+  });
+});
+
+describe('GitLab', () => {
+  const args = ['--check', 'gitlab'];
+  test('nobody answers', async () => {
+    await expectFound(
+      args,
+      { id: 'gitlab-unreachable', exit: 6, message: /ECONNREFUSED/, repair: /Check address and port/ },
+      { CI_SERVER_URL: await closed() },
+    );
+  });
+  test('a name that is not known', async () => {
+    await expectFound(
+      args,
+      { id: 'gitlab-unreachable', exit: 6, message: /no answer/, repair: /host name|address/ },
+      { CI_SERVER_URL: 'http://gitlab.invalid' },
+    );
+  });
+  test('something else answers', async () => {
+    await using other = await serving(404, '<html>nginx</html>');
+    await expectFound(
+      args,
+      {
+        id: 'gitlab-other',
+        exit: 6,
+        message: /answered 404: this is not GitLab’s API/,
+        repair: /address that GitLab’s own pages begin with/,
+      },
+      { CI_SERVER_URL: other.url },
+    );
+  });
+});
+
+test('the worst fault gives the exit code: credentials before remote systems before the cluster', async () => {
+  const env = { SLUICE_GITLAB_TOKEN: '', CI_REGISTRY_IMAGE: '127.0.0.1:1/shop/delivery' };
+  expect((await world.doctor(['--check', 'token', '--check', 'registry', '--check', 'sources'], env)).exit).toBe(7);
+  expect((await world.doctor(['--check', 'registry', '--check', 'sources'], env)).exit).toBe(6);
+  expect((await world.doctor(['--check', 'sources'], env)).exit).toBe(4);
+});
