@@ -79,7 +79,7 @@ export async function playStory(world: World, tell: (chapter: Chapter) => void):
   );
   await chapter(
     {
-      title: 'a person changes the other app',
+      title: 'a person changes another app',
       app: 'checkout',
       states: GREEN,
       application: null,

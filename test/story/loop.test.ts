@@ -18,7 +18,7 @@ test('the loop: healthy, broken, healed, unchanged, production by merge request;
       'a new version',
       'a version that never becomes healthy',
       'a roll-forward that heals it',
-      'a person changes the other app',
+      'a person changes another app',
       'production by merge request',
     ].map((title) => ({ title, faults: [], logs: [] })),
   );
