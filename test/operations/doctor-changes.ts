@@ -11,21 +11,21 @@ export function changesOf(world: () => DoctorWorld) {
   const cluster = () => world().cluster;
   return {
     /** Applies a merge patch to an object of flux-system; `back` undoes it. */
-    patched(
+    patched: (
       kind: string,
       name: string,
       patch: Readonly<Record<string, unknown>>,
       back: Readonly<Record<string, unknown>>,
-    ) {
+    ) => {
       cluster().patch(kind, 'flux-system', name, patch);
       return { [Symbol.dispose]: () => void cluster().patch(kind, 'flux-system', name, back) };
     },
-    removed(kind: string, namespace: string | null, ...names: readonly string[]) {
+    removed: (kind: string, namespace: string | null, ...names: readonly string[]) => {
       const before = names.map((name) => cluster().get(kind, namespace, name)!);
       for (const name of names) cluster().remove(kind, namespace, name);
       return { [Symbol.dispose]: () => void before.map((object) => cluster().apply(fresh(object))) };
     },
-    added(manifest: string) {
+    added: (manifest: string) => {
       const objects = cluster().apply(manifest);
       return {
         [Symbol.dispose]: () => {

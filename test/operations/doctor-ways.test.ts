@@ -71,6 +71,45 @@ describe('the registry', () => {
   });
 });
 
+describe('the cleanup policy', () => {
+  const args = ['--check', 'cleanup'];
+  const policy = async (attributes: Readonly<Record<string, unknown>>) => {
+    const answer = await fetch(`${world.gitlab.url}/api/v4/projects/shop%2Fdelivery`, {
+      method: 'PUT',
+      headers: { 'private-token': world.bot.token, 'content-type': 'application/json' },
+      body: JSON.stringify({ container_expiration_policy_attributes: attributes }),
+    });
+    expect(answer.status).toBe(200);
+  };
+  test('removes what Flux follows', async () => {
+    await policy({ enabled: true, name_regex: '.*', name_regex_keep: '', keep_n: 5, older_than: '30d' });
+    await expectFound(args, {
+      id: 'cleanup-removes',
+      exit: 3,
+      message: /removes the tags staging \(beyond the 5 newest, when older than 30d\)/,
+      repair: /to: \(\?:staging\)\(\?:-\[0-9a-f\]\{12\}\)\?$/,
+    });
+  });
+  test('the pattern of the repair heals it', async () => {
+    await policy({ enabled: true, name_regex: '.*', name_regex_keep: 'release-.*' });
+    const { repair } = (await world.doctor(args)).open[0]!;
+    const keep = /to: (.*)$/.exec(repair ?? '')?.[1];
+    expect(keep).toMatch(/^release-\.\*\|/);
+    await policy({ name_regex_keep: keep });
+    expect(await world.doctor(args)).toMatchObject({ exit: 0, outcome: 'ok' });
+  });
+  test('removes only the tags of former versions: to change, no fault', async () => {
+    await policy({ enabled: true, name_regex: '.*-[0-9a-f]{12}', name_regex_keep: '' });
+    const looked = await world.doctor(args);
+    expect(looked).toMatchObject({ exit: 0, outcome: 'warn' });
+    expect(looked.open).toMatchObject([{ id: 'cleanup-history' }]);
+  });
+  test('is off', async () => {
+    await policy({ enabled: false });
+    expect(await world.doctor(args)).toMatchObject({ exit: 0, outcome: 'ok' });
+  });
+});
+
 describe('agents', () => {
   const args = ['--check', 'agent'];
   const without = { KUBECONFIG: '/nowhere' };
