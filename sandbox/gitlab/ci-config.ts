@@ -238,9 +238,11 @@ function reason(output: string): string {
     .filter(
       (line) =>
         line !== '' &&
-        !/^(parsing and downloads|json schema validated|downloaded |Using fallback|Unable to retrieve)/.test(line),
+        !/^(parsing and downloads|json schema validated|downloaded |Using fallback|Unable to retrieve|Command failed with exit code 1: git config user)/.test(
+          line,
+        ),
     );
-  const text = lines.join(' ');
+  const text = lines.join(' ').replace(/^(.+) rules: (config .*)$/, 'jobs:$1:rules $2');
   return (
     (text.length > 2000 ? `${text.slice(0, 500)} … ${text.slice(-1500)}` : text) || 'the configuration is not valid'
   );

@@ -264,6 +264,7 @@ export interface GitLabServer {
       readonly removeSourceBranch?: boolean;
       /** Merge requests get pipelines of their merged results (Premium). */
       readonly mergedResults?: boolean;
+      readonly visibility?: 'private' | 'internal' | 'public';
       /** Releases by the keyword `release` publish its components. */
       readonly catalog?: boolean;
       readonly cleanup?: CleanupFields;
