@@ -12,21 +12,8 @@ const seconds = 60;
 
 /** What following costs while nothing happens, with 1 and with 200 apps in one process; and decisions of the pure part. */
 export async function benchFollow(): Promise<readonly Row[]> {
-  const folder = await mkdtemp(join(tmpdir(), 'sluice-bench-'));
-  const program = join(folder, 'follow.mjs');
-  // As the packaged CLI: bundled, so that only what is used is loaded.
-  await build({
-    entryPoints: [join(import.meta.dirname, 'follow-apps.ts')],
-    outfile: program,
-    bundle: true,
-    format: 'esm',
-    platform: 'node',
-    target: 'node26',
-    logLevel: 'error',
-    banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
-  });
-  const [one, many] = [await following(1, program), await following(200, program)];
-  await rm(folder, { recursive: true });
+  await using program = await followProgram();
+  const [one, many] = [await following(1, program.path), await following(200, program.path)];
   const empty = await memoryOf(['-e', 'process.stdout.write(String(process.memoryUsage().rss))']);
   return [
     {
@@ -60,6 +47,23 @@ export async function benchFollow(): Promise<readonly Row[]> {
   ];
 }
 
+/** The program that follows, bundled as the packaged CLI, so that only what is used is loaded. */
+export async function followProgram(): Promise<AsyncDisposable & { readonly path: string }> {
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-bench-'));
+  const path = join(folder, 'follow.mjs');
+  await build({
+    entryPoints: [join(import.meta.dirname, 'follow-apps.ts')],
+    outfile: path,
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node26',
+    logLevel: 'error',
+    banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+  });
+  return { path, [Symbol.asyncDispose]: () => rm(folder, { recursive: true }) };
+}
+
 /** Requests from the first look on, and the highest memory of the process that made them. */
 async function following(
   number: number,
@@ -90,7 +94,7 @@ async function following(
 }
 
 /** Runs a program of Node's that prints its memory in bytes. */
-async function memoryOf(args: readonly string[], kubeconfig?: string): Promise<number> {
+export async function memoryOf(args: readonly string[], kubeconfig?: string): Promise<number> {
   const env = { PATH: process.env['PATH'], BENCH_KUBECONFIG: kubeconfig };
   const child = spawn(node, args, { env, stdio: ['ignore', 'pipe', 'inherit'] });
   let text = '';

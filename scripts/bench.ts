@@ -5,6 +5,9 @@ import { benchEdit } from '../bench/edit.ts';
 import { type BenchOptions, rowsText, type Row } from '../bench/measure.ts';
 import { benchPublish } from '../bench/publish.ts';
 import { benchFollow } from '../bench/follow.ts';
+import { benchFluxFetch } from '../bench/follow-flux-fetch.ts';
+import { benchFluxLoad } from '../bench/follow-flux-load.ts';
+import { benchFluxStatus } from '../bench/follow-flux-status.ts';
 import { benchSync } from '../bench/sync.ts';
 import { benchStart } from '../bench/start.ts';
 import { benchUpdate } from '../bench/update-history.ts';
@@ -23,6 +26,9 @@ const benches: Readonly<Record<string, (options: BenchOptions) => Promise<readon
   publish: benchPublish,
   sync: benchSync,
   follow: benchFollow,
+  'flux-status': benchFluxStatus,
+  'flux-fetch': benchFluxFetch,
+  'flux-load': benchFluxLoad,
 };
 const { positionals, values } = parseArgs({
   allowPositionals: true,

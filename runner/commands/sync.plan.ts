@@ -8,6 +8,9 @@ import type { CommandResult } from '../command.ts';
 import type { Context } from '../context.ts';
 import { alignedTable } from '../output/table.ts';
 
+/** A plan does not wait longer for an absent GitLab. */
+const patienceMs = 20_000;
+
 /** `sync --dry-run`: which statuses, requests and objects there would be. Reads GitLab, writes nothing. */
 export async function planSync(
   context: Context,
@@ -16,7 +19,7 @@ export async function planSync(
   lineage: LineageOf,
 ): Promise<CommandResult> {
   const { clock, signal } = context;
-  const patience = { clock, signal, deadline: clock.now() };
+  const patience = { clock, signal, deadline: Math.min(context.deadline, clock.now() + patienceMs) };
   const claims = await verifyClaims(targets, (app) => context.gitlabFor(app), patience);
   const lines = linesOf(targets, delivery, claims.of);
   const starts = await beginCells(targets, delivery, lineage);

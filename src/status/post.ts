@@ -5,6 +5,7 @@ import { limitTo } from './limit.ts';
 import { findPipeline } from './pipeline.ts';
 import type { StatusReport, StatusState } from './report.ts';
 import { isFinal, standingStatus, stepTo } from './step.ts';
+import type { StandingStatus } from './step.ts';
 
 /** What stands in GitLab after a post. */
 export interface Posted {
@@ -28,6 +29,8 @@ export interface PostOptions {
   readonly bot: (gitlab: GitLab) => Promise<string | null>;
   /** A final state that stands already is not reopened by pending or running. */
   readonly keep?: StatusState | undefined;
+  /** State and row that this run itself posted a moment ago: `running` after `pending` needs no reading then. */
+  readonly last?: { readonly state: StatusState; readonly id: number } | undefined;
   /** Post only while this row stands and is open. */
   readonly only?: number;
   /** Told before each wait for an absent GitLab. */
@@ -45,7 +48,8 @@ export async function post(gitlab: GitLab, report: StatusReport, options: PostOp
   let last: Fault | undefined;
   for (let attempt = 0; ; attempt += 1) {
     try {
-      return await postOnce(gitlab.within(limit.signal), report, options);
+      const known = attempt === 0 ? options : { ...options, last: undefined };
+      return await postOnce(gitlab.within(limit.signal), report, known);
     } catch (error) {
       options.signal.throwIfAborted();
       if (!(error instanceof Fault) || error.code !== 'gitlab_unavailable') throw error;
@@ -70,14 +74,27 @@ async function postOnce(gitlab: GitLab, report: StatusReport, options: PostOptio
   }
 }
 
+async function standingIn(
+  gitlab: GitLab,
+  { project, sha, name, pipelineId }: StatusReport,
+  options: PostOptions,
+): Promise<{
+  readonly id: number;
+  readonly state: StandingStatus['state'];
+  readonly pipelineId: number | null;
+} | null> {
+  const rows = await gitlab.statuses(project, sha, { name, ...(pipelineId === null ? {} : { pipelineId }) });
+  return standingStatus(rows, name, pipelineId, await options.bot(gitlab));
+}
+
 async function postAt(
   gitlab: GitLab,
   report: StatusReport,
   options: PostOptions,
 ): Promise<Posted | 'pipeline-missing'> {
-  const { project, sha, name, pipelineId } = report;
-  const rows = await gitlab.statuses(project, sha, { name, ...(pipelineId === null ? {} : { pipelineId }) });
-  const standing = standingStatus(rows, name, pipelineId, await options.bot(gitlab));
+  const { pipelineId } = report;
+  const fresh = options.last?.state === 'pending' && report.state === 'running' && options.only === undefined;
+  const standing = fresh ? { ...options.last!, pipelineId } : await standingIn(gitlab, report, options);
   const kept = options.keep !== undefined && standing?.state === options.keep && !isFinal(report.state);
   const moved = options.only !== undefined && (standing?.id !== options.only || isFinal(standing.state));
   const step = kept || moved ? 'done' : stepTo(standing?.state ?? null, report.state);

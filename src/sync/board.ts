@@ -62,6 +62,13 @@ function isOpen({ begun, standing, posted }: Entry): boolean {
 
 const rank = (state: StatusState) => (state === 'pending' ? 0 : state === 'running' ? 1 : 2);
 
+/** The row that this run posted last on a line, where it is known. */
+function ownPost({ posted }: Entry): { readonly state: StatusState; readonly id: number } | undefined {
+  return posted?.outcome === 'posted' && posted.state !== null && posted.id !== null
+    ? { state: posted.state, id: posted.id }
+    : undefined;
+}
+
 /** An empty board. Posts of one commit go one after the other (GitLab locks by commit), commits side by side. */
 export function createBoard(options: BoardOptions): Board {
   const entries = new Map<string, Entry>();
@@ -69,6 +76,8 @@ export function createBoard(options: BoardOptions): Board {
   const normal = new AbortController();
   const signal = AbortSignal.any([options.signal, normal.signal]);
   const bots = new Map<string, Promise<string | null>>();
+  /** The pipeline that the statuses of a commit are attached to, once one of them is. */
+  const pipelines = new Map<string, number>();
   const refused = new Set<string>();
   let warned = false;
 
@@ -98,7 +107,7 @@ export function createBoard(options: BoardOptions): Board {
       const wanted = {
         project: line.project,
         sha: line.sha,
-        pipelineId: entry.pipelineId,
+        pipelineId: entry.pipelineId ?? pipelines.get(commitOf(entry)) ?? null,
         ref: line.ref,
         name: line.name,
         state: report.state,
@@ -109,6 +118,7 @@ export function createBoard(options: BoardOptions): Board {
         clock: options.clock,
         ...until,
         keep: options.keep?.(line),
+        last: ownPost(entry),
         bot: (asked) => botOf(line, asked),
         onWait: (fault) => {
           if (!warned) options.warn(`statuses are late: ${fault.message}; they are caught up when GitLab answers`);
@@ -118,6 +128,7 @@ export function createBoard(options: BoardOptions): Board {
       entry.posted = posted;
       entry.fault = null;
       entry.pipelineId = posted.pipelineId ?? entry.pipelineId;
+      if (entry.pipelineId !== null) pipelines.set(commitOf(entry), entry.pipelineId);
       entry.standing = posted.state ?? entry.standing;
       if (posted.outcome === 'missing') entry.queue = [];
       if (posted.message !== '') options.warn(`${line.name} on ${line.project}@${line.sha}: ${posted.message}`);
