@@ -66,7 +66,10 @@ export function clusterFiles(input: ClusterInput): readonly WantedFile[] {
         const after = adoptedKustomization(before, standing.name, source);
         if (after !== null) adopted.set(standing.file, after);
       });
-      if (made.length > 0) wanted.push({ path: `${folder}/${label}.yaml`, text: documentsText(made) });
+      if (made.length > 0) {
+        const taken = input.files.has(`${folder}/${label}.yaml`);
+        wanted.push({ path: `${folder}/${label}${taken ? '-artifact' : ''}.yaml`, text: documentsText(made) });
+      }
     }
   }
   if (shared.length > 0) wanted.unshift({ path: `${folder}/delivery.yaml`, text: documentsText(shared) });

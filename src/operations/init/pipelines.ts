@@ -31,13 +31,32 @@ export function completedPipeline(text: string, environments: readonly string[],
   if (missing.length === 0) return text;
   const stages: unknown = document.toJS({ maxAliasCount: 50 })?.stages;
   const stage = Array.isArray(stages) && !stages.includes('deploy') ? { stage: String(stages.at(-1)) } : {};
-  const added = missing.map((environment) => document.createNode(deliverInclude(environment, place, stage)));
+  const added = missing.map((environment) => deliverInclude(environment, place, stage));
   const include = document.get('include', true);
-  if (include === undefined) document.set('include', document.createNode(added));
-  else if (isSeq(include)) for (const node of added) include.add(node);
+  if (include === undefined)
+    return `${text.trimEnd()}${text.trim() === '' ? '' : '\n\n'}${written({ include: added })}`;
+  if (isSeq(include) && include.flow !== true && include.range) return appended(text, include.range, added);
+  if (isSeq(include)) for (const node of added) include.add(document.createNode(node));
   else if (isScalar(include) || isMap(include)) document.set('include', document.createNode([include, ...added]));
   else return null;
-  return document.toString({ lineWidth: 0 });
+  return document.toString({ lineWidth: 0, flowCollectionPadding: false });
+}
+
+/** The text with items after the last one of a block list; the rest stays byte for byte. */
+function appended(text: string, range: readonly [number, number, number], items: readonly Include[]): string {
+  const column = range[0] - (text.lastIndexOf('\n', range[0] - 1) + 1);
+  const lines = written(items)
+    .trimEnd()
+    .split('\n')
+    .map((line) => `${' '.repeat(column)}${line}\n`)
+    .join('');
+  const end = text.indexOf('\n', range[1] - 1);
+  const head = end < 0 ? `${text}\n` : text.slice(0, end + 1);
+  return `${head}${lines}${end < 0 ? '' : text.slice(end + 1)}`;
+}
+
+function written(value: unknown): string {
+  return stringify(value, { lineWidth: 0, aliasDuplicateObjects: false });
 }
 
 /** Does a pipeline include `deliver` (or publish) for an environment? */
