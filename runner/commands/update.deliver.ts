@@ -33,6 +33,7 @@ export async function deliverChanges({ context, changes, place, common, clone }:
   const work: Workplace = {
     clone,
     cache: new Map(),
+    past: openPast(clone, context.signal),
     clock: context.clock,
     deadline: context.deadline,
     signal: context.signal,
@@ -153,7 +154,7 @@ async function settingsOf(
 ): Promise<Config> {
   const tip = await openTip(work.clone, work.cache, work.signal);
   const apps = changes.map((change) => `apps/${change.app}`);
-  const since = await openPast(work.clone, work.signal).needed(ordersOf(context, common, changes));
-  await tip.prefetch(apps, ['sluice.yaml'], since);
+  await work.past.begin(ordersOf(context, common, changes));
+  await tip.prefetch(apps, ['sluice.yaml']);
   return common.config(tip);
 }

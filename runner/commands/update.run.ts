@@ -25,7 +25,7 @@ export async function run(context: Context): Promise<CommandResult> {
   const cloning = git.clone(place.url, branch, context.signal);
   cloning.catch(() => {});
   const common = commonOrder(context, changes, place.project);
-  const { deliverChanges } = await import('./update.deliver.ts');
+  const [{ deliverChanges }] = await Promise.all([import('./update.deliver.ts'), import('../../src/config/parse.ts')]);
   await using clone = await cloning;
   return await deliverChanges({ context, changes, place, common, clone });
 }

@@ -3,7 +3,6 @@ import type { GitLab, GitLabMergeRequest } from '../systems/gitlab.ts';
 import { backoff } from './backoff.ts';
 import type { Delivery, DeliveryOutcome, MergeRequestRef } from './commit.ts';
 import type { Order, Workplace } from './order.ts';
-import { openPast } from './past.ts';
 import { prepare, type Prepared, referenceOf, versionOf } from './prepare.ts';
 import {
   parseRequestBlock,
@@ -27,12 +26,11 @@ export interface RequestOptions {
  * `branch_taken`, `contention`, those of `prepare`, `order.verified`, the push and GitLab.
  */
 export async function deliverByRequest(order: Order, work: Workplace, options: RequestOptions): Promise<Delivery> {
-  const { clone, cache, clock, signal } = work;
+  const { clone, cache, past, clock, signal } = work;
   const { gitlab } = options;
   const change = order.changes[0]!;
   const environment = order.environments[0]!;
   const branch = requestBranch(change.app, environment);
-  const past = openPast(clone, signal);
   for (let attempts = 1; ; attempts += 1) {
     const started = clock.now();
     const head = await clone.head();

@@ -3,7 +3,7 @@ import { backoff } from './backoff.ts';
 import type { Delivery, DeliveryOutcome } from './commit.ts';
 import { judgeStanding } from './history.ts';
 import type { Order, Workplace } from './order.ts';
-import { isOrdered, openPast, type Past, type Standing } from './past.ts';
+import { isOrdered, type Past, type Standing } from './past.ts';
 import { prepare, type Prepared } from './prepare.ts';
 import { openTip } from './tip.ts';
 
@@ -16,8 +16,7 @@ const MOST_CONTENDERS = 500;
  * `prepare`, of `order.verified` and of the push.
  */
 export async function deliverByPush(order: Order, work: Workplace): Promise<Delivery> {
-  const { clone, cache, clock, deadline, signal } = work;
-  const past = openPast(clone, signal);
+  const { clone, cache, past, clock, deadline, signal } = work;
   const known = new Set<string>();
   for (let attempts = 1; ; attempts += 1) {
     const started = clock.now();

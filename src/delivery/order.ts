@@ -2,6 +2,7 @@ import type { AppChange, ImageChange, Origin } from '../app/change.ts';
 import type { Config, Pair } from '../config/config.ts';
 import type { Clock } from '../systems/clock.ts';
 import type { DeliveryClone } from '../systems/git-remote.ts';
+import type { Past } from './past.ts';
 import type { TipCache, Tip } from './tip.ts';
 
 /** What is to be delivered by one commit. */
@@ -28,6 +29,7 @@ export interface Order {
 export interface Workplace {
   readonly clone: DeliveryClone;
   readonly cache: TipCache;
+  readonly past: Past;
   readonly clock: Clock;
   /** Milliseconds since the epoch. */
   readonly deadline: number;

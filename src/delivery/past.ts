@@ -12,11 +12,8 @@ export interface Standing {
 
 /** The past of the delivery branch, fetched as far as a question needs it. */
 export interface Past {
-  /**
-   * How far back the history must be fetched to judge orders (seconds since the epoch, null: all of it); undefined where
-   * what is known is enough.
-   */
-  needed(orders: readonly PastOrder[]): Promise<number | null | undefined>;
+  /** Begins to fetch what judging the orders needs; answers whether something is under way. Its failure `claims` tells. */
+  begin(orders: readonly PastOrder[]): Promise<boolean>;
   /** Claims that decide whether a pipeline of this creation time is older than what stands. */
   claims(pipelineCreatedAt: number | null): Promise<readonly CommitClaim[]>;
   /** Newest commit that claims one of the pairs; the tip where none of the last year does. */
@@ -36,15 +33,23 @@ const STEPS = [0, 30 * DAY, 365 * DAY] as const;
 
 /** The past that ends in the clone's tip, as last fetched. */
 export function openPast(clone: DeliveryClone, signal: AbortSignal): Past {
+  let underWay: Promise<void> | null = null;
   return {
-    async needed(orders) {
+    async begin(orders) {
+      if (underWay !== null) return true;
       const known = await clone.history();
-      const depths = orders.filter(isOrdered).map((order) => depthNeeded(order.pipelineCreatedAt, known));
-      if (depths.includes(null)) return null;
-      const since = depths.filter((depth) => typeof depth === 'number');
-      return since.length === 0 ? undefined : Math.min(...since);
+      const depths = orders
+        .filter(isOrdered)
+        .map((order) => depthNeeded(order.pipelineCreatedAt, known))
+        .filter((depth) => depth !== 'enough');
+      if (depths.length === 0) return false;
+      underWay = clone.deepen(depths.includes(null) ? null : Math.min(...depths.map(Number)), signal);
+      underWay.catch(() => {});
+      return true;
     },
     async claims(pipelineCreatedAt) {
+      await underWay;
+      underWay = null;
       const known = await clone.history();
       const depth = depthNeeded(pipelineCreatedAt, known);
       if (depth === 'enough') return claimsOf(known.commits);

@@ -30,11 +30,10 @@ const NOTHING: EditPlan = { manifest: { files: [], targets: [], notTaken: [] }, 
  * `readScopes` and `planEdits`.
  */
 export async function prepare(tip: Tip, past: Past, order: Order): Promise<Prepared> {
+  const fetching = await past.begin([order]);
   // Most apps live at their default path: so configuration and manifests mostly come in one batch.
   const usual = order.changes.map((change) => `apps/${change.app}`);
-  await tip.prefetch(usual, ['sluice.yaml'], await past.needed([order]));
-  const claims = isOrdered(order) ? past.claims(order.pipelineCreatedAt) : Promise.resolve([]);
-  claims.catch(() => {});
+  await tip.prefetch(usual, ['sluice.yaml']);
   const config = await order.config(tip);
   const asked = pairsOf(config, order);
   const held = asked.filter((pair) => pair.hold !== null);
@@ -43,16 +42,31 @@ export async function prepare(tip: Tip, past: Past, order: Order): Promise<Prepa
     throw new Fault('held', `on hold: ${reasons.join('; ')}`);
   }
   const free = asked.filter((pair) => pair.hold === null);
-  const superseded = findSuperseded(free, await claims, order);
+  // While the history is fetched, all are planned as if none were superseded; a fault counts only where that holds.
+  const early = fetching ? planPairs(tip, config, free, order) : null;
+  early?.catch(() => {});
+  const claims = isOrdered(order) ? await past.claims(order.pipelineCreatedAt) : [];
+  const superseded = findSuperseded(free, claims, order);
   const pairs = free.filter((pair) => !superseded.has(pair));
   const skipped: SkippedPair[] = [
     ...held.map((pair) => skip(pair, 'held', pair.hold ?? '')),
     ...[...superseded].map(([pair, message]) => skip(pair, 'superseded', message)),
   ];
   if (pairs.length === 0) return { pairs, skipped, plan: NOTHING, message: '', notes: [] };
+  const planned = await (superseded.size === 0 && early !== null ? early : planPairs(tip, config, pairs, order));
+  return { pairs, skipped, ...planned };
+}
+
+/** Plans the change of some pairs. Faults of `readScopes` and `planEdits`. */
+async function planPairs(
+  tip: Tip,
+  config: Config,
+  pairs: readonly Pair[],
+  order: Order,
+): Promise<Pick<Prepared, 'plan' | 'message' | 'notes'>> {
   const { changes, notes } = await pairChanges(tip, config, pairs, order);
   const plan = planEdits(changes);
-  return { pairs, skipped, plan, message: messageOf(changes, plan, order), notes };
+  return { plan, message: messageOf(changes, plan, order), notes };
 }
 
 function pairsOf(config: Config, order: Order): readonly Pair[] {

@@ -7,11 +7,8 @@ import type { TreeEntry } from '../systems/git.ts';
 /** The files of one commit of the delivery repository; contents come on demand, each round in one batch. */
 export interface Tip extends Tree {
   readonly sha: string;
-  /**
-   * Fetches the manifests below folders (at most a few hundred) in one batch, since they will most likely be read, and
-   * beside it the history back to `since` (see `DeliveryClone.deepen`).
-   */
-  prefetch(folders: readonly string[], files?: readonly string[], since?: number | null): Promise<void>;
+  /** Fetches the manifests below folders (at most a few hundred) in one batch, since they will most likely be read. */
+  prefetch(folders: readonly string[], files?: readonly string[]): Promise<void>;
   /** Content by path; Fault `file_missing` where a path is no file. A symlink gives that of the file it leads to. */
   read(paths: Iterable<string>): Promise<ReadonlyMap<string, Uint8Array>>;
   /** The path that a symlink finally names (inside the repository), else the path itself; null where it leads nowhere. */
@@ -30,10 +27,10 @@ export async function openTip(clone: DeliveryClone, cache: TipCache, signal?: Ab
   const entries = new Map((await clone.tree()).map((entry) => [entry.path, entry]));
   const folders = foldersOf(entries.keys());
 
-  async function load(wanted: readonly TreeEntry[], since?: number | null): Promise<void> {
+  async function load(wanted: readonly TreeEntry[]): Promise<void> {
     const missing = [...new Set(wanted.map((entry) => entry.oid))].filter((oid) => !cache.has(oid));
-    if (missing.length === 0 && since === undefined) return;
-    for await (const { oid, content } of clone.blobs(missing, { since, signal })) cache.set(oid, content);
+    if (missing.length === 0) return;
+    for await (const { oid, content } of clone.blobs(missing, signal)) cache.set(oid, content);
   }
 
   async function follow(path: string): Promise<string | null> {
@@ -59,16 +56,13 @@ export async function openTip(clone: DeliveryClone, cache: TipCache, signal?: Ab
     isDirectory: (path) => folders.has(path),
     below: (folder) => folders.get(folder) ?? [],
     follow,
-    async prefetch(below, files = [], since) {
+    async prefetch(below, files = []) {
       const manifests = below
         .flatMap((folder) => folders.get(folder) ?? [])
         .filter((path) => /\.(ya?ml|json)$/.test(path));
       const wanted = [...files, ...(manifests.length > MOST_FILES ? [] : manifests)];
       const found = wanted.flatMap((path) => entries.get(path) ?? []);
-      await load(
-        found.filter((entry) => entry.mode !== '160000'),
-        since,
-      );
+      await load(found.filter((entry) => entry.mode !== '160000'));
     },
     async read(paths) {
       const wanted: [string, TreeEntry][] = [];

@@ -118,6 +118,8 @@ async function cloned(
     email: options.author?.email ?? `sluice@noreply.${host || 'localhost'}`,
   };
   const fetched = new Set<string>();
+  const left = new AbortController();
+  let deepening: Promise<void> = Promise.resolve();
   const fetch = ['fetch', '--quiet', '--no-tags', '--no-write-fetch-head', '--no-auto-maintenance'] as const;
   const noHaves = ['-c', 'fetch.negotiationAlgorithm=noop'] as const;
   const reference = `+refs/heads/${branch}:refs/heads/${branch}`;
@@ -137,10 +139,9 @@ async function cloned(
     for (const oid of oids) fetched.add(oid);
   }
 
-  async function deepen(since: number | null, abort: AbortSignal | undefined): Promise<void> {
-    if ((await options.files.read(`${bare}/shallow`)) === null) return;
+  async function deepened(since: number | null, abort: AbortSignal): Promise<void> {
     const [newest] = tip.history;
-    if (newest) await past.fetch(newest, since, abort);
+    if (newest && (await options.files.read(`${bare}/shallow`)) !== null) await past.fetch(newest, since, abort);
   }
 
   return {
@@ -156,15 +157,15 @@ async function cloned(
       tip = (await readTip(locally, tip)) ?? tip;
       return tip.sha;
     },
-    deepen,
-    async *blobs(oids, { since, signal: abort } = {}) {
+    deepen(since, abort) {
+      deepening = deepened(since, abort ? AbortSignal.any([abort, left.signal]) : left.signal);
+      return deepening;
+    },
+    blobs(oids, abort) {
       const missing = filtered ? [...new Set(oids)].filter((oid) => !fetched.has(oid)) : [];
-      const deepened = since === undefined ? undefined : deepen(since, abort);
-      deepened?.catch(() => {});
       const ready = bring(missing, abort);
       ready.catch(() => {});
-      yield* streamBlobs(processes, bare, { ...env, ...offline }, oids, abort, ready);
-      await deepened;
+      return streamBlobs(processes, bare, { ...env, ...offline }, oids, abort, ready);
     },
     async commit(parent, files, message) {
       const at = Math.floor(clock.now() / 1000);
@@ -178,7 +179,11 @@ async function cloned(
       pushCommit(patient, url, sha, target, { lease, signal: abort }),
     deleteBranch: (target, lease, abort) => pushCommit(patient, url, '', target, { lease, signal: abort }),
     remoteBranch: (name, abort) => tipOf(patient, url, `${folder.path}/branch.git`, name, identity, abort),
-    [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      left.abort(new Error('the clone is no longer needed'));
+      await deepening.catch(() => {});
+      await folder[Symbol.asyncDispose]();
+    },
   };
 }
 

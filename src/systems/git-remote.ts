@@ -36,13 +36,10 @@ export interface DeliveryClone extends AsyncDisposable {
   refresh(signal?: AbortSignal): Promise<string>;
   /** Fetches the tip's history (commits without trees) back to `since` (seconds since the epoch), or all of it for null. */
   deepen(since: number | null, signal?: AbortSignal): Promise<void>;
-  /**
-   * Contents of blobs in the order asked for; those that are missing are fetched in one request, and beside it the
-   * history as `deepen` does where `since` is given.
-   */
+  /** Contents of blobs in the order asked for; those that are missing are fetched in one request. */
   blobs(
     oids: readonly string[],
-    options?: { readonly since?: number | null | undefined; readonly signal?: AbortSignal | undefined },
+    signal?: AbortSignal,
   ): AsyncIterable<{ readonly oid: string; readonly content: Uint8Array }>;
   /** Writes a commit on `parent` that replaces the contents of the files named (modes are kept); answers its id. */
   commit(parent: string, files: ReadonlyMap<string, Uint8Array>, message: string): Promise<string>;

@@ -11,9 +11,9 @@ beforeEach(async () => {
 });
 afterEach(() => w[Symbol.asyncDispose]());
 
-async function contentsOf(clone: DeliveryClone, oids: readonly string[], since?: number | null): Promise<string[]> {
+async function contentsOf(clone: DeliveryClone, oids: readonly string[]): Promise<string[]> {
   const contents: string[] = [];
-  for await (const blob of clone.blobs(oids, { since })) contents.push(new TextDecoder().decode(blob.content));
+  for await (const blob of clone.blobs(oids)) contents.push(new TextDecoder().decode(blob.content));
   return contents;
 }
 
@@ -57,10 +57,17 @@ describe('a clone', () => {
     await using clone = await connect().clone(url, 'main');
     const [newest] = (await clone.history()).commits;
     const oids = (await clone.tree()).map((entry) => entry.oid);
-    expect(await contentsOf(clone, oids, newest!.committedAt - 60)).toEqual(['b: 3\n', 'a: 3\n']);
+    const [contents] = await Promise.all([contentsOf(clone, oids), clone.deepen(newest!.committedAt - 60)]);
+    expect(contents).toEqual(['b: 3\n', 'a: 3\n']);
     expect((await clone.history()).commits.map((commit) => commit.sha)).toEqual(commits.slice(1).toReversed());
-    expect(await contentsOf(clone, [], null)).toEqual([]);
-    expect((await clone.history()).commits).toHaveLength(3);
+  });
+
+  test('that is left while it deepens leaves nothing behind', async () => {
+    const clone = await connect().clone(url, 'main');
+    server.intercept = () => new Promise((done) => setTimeout(() => done(503), 20));
+    const deepened = clone.deepen(null).catch((error: unknown) => error);
+    await clone[Symbol.asyncDispose]();
+    expect(String(await deepened)).toContain('no longer needed');
   });
 
   test('sees the files of a revert that comes after it was deepened', async () => {
