@@ -3,6 +3,8 @@ import { join } from 'node:path';
 
 /** Kustomizations as people write them; each holds the tag `1.0.0` of the image `web` once. */
 const STYLES: readonly string[] = [
+  'apiVersion: kustomize.config.k8s.io/v1beta1\nimages:\n- name: web\n  newTag: 1.0.0\nkind: Kustomization\nresources:\n- deployment.yaml\n',
+  'apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n  - deployment.yaml\nimages:\n  - name: web\n    newTag: 1.0.0\n',
   'resources: [deployment.yaml]\nimages:\n  - name: web\n    newTag: 1.0.0\n',
   '# team web\nresources:\n- deployment.yaml   # the one\nimages:\n- name: web     # kept\n  newTag: "1.0.0"   # by CI\n',
   "resources:\n    - deployment.yaml\n\nimages:\n    - { name: web,  newTag: '1.0.0' }   # flow\n",

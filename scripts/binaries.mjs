@@ -16,6 +16,7 @@ const VERSION_PACKAGE = 'k8s.io/component-base/version';
 const COLD_SECONDS = {
   oras: 30,
   kustomize: 40,
+  yq: 40,
   registry: 130,
   etcd: 30,
   'kube-apiserver': 340,

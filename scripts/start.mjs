@@ -22,7 +22,7 @@ const TASKS = {
   demo: { packages: ['git', 'rsync'], tools: ['oras', 'kustomize'] },
   page: { packages: ['git', 'rsync', 'chromium'], tools: ['oras', 'kustomize'] },
   image: { packages: ['git', 'rsync', 'buildah', 'debootstrap'], tools: ['oras', 'kustomize'] },
-  bench: { packages: ['git', 'rsync'], tools: ['oras', 'kustomize'] },
+  bench: { packages: ['git', 'rsync'], tools: ['oras', 'kustomize', 'yq'] },
   lab: { packages: ['git', 'rsync'], tools: ['oras', 'kustomize'] },
 };
 
