@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { binaryPath } from '../scripts/binaries.mjs';
-import { startRegistry, type RegistryServer } from '../sandbox/registry/server.ts';
 import { gitFolder, type GitFolder } from '../test/doubles/git-folder.ts';
 import { describeManifest, mediaTypes } from '../src/artifact/describe.ts';
 import { evaluate } from '../src/artifact/evaluate.ts';
@@ -11,6 +11,7 @@ import { allPairs } from '../src/config/pair.ts';
 import { parseConfig } from '../src/config/parse.ts';
 import { openRepository } from '../src/systems/git-local.ts';
 import { timeCommand, type Row } from './measure.ts';
+import { benchRegistry, type BenchRegistry } from './registry.ts';
 
 const root = join(import.meta.dirname, '..');
 const node = join(root, 'node_modules', '.bin', 'node');
@@ -27,10 +28,10 @@ environments:
 apps:
 ${names.map((name) => `  ${name}: {}\n`).join('')}`;
 
-/** `publish` of 1,000 apps of one environment against a registry on loopback, beside one `oras` process per artifact. */
+/** `publish` of 1,000 apps of one environment against CNCF distribution on loopback, beside one `oras` process per artifact. */
 export async function benchPublish(): Promise<readonly Row[]> {
   await using git = await gitFolder();
-  await using registry = await startRegistry();
+  await using registry = await benchRegistry();
   await git.bare('delivery.git');
   await git.commit('delivery.git', { 'sluice.yaml': config, ...appFiles(names, '1') });
   await git.git('.', ['clone', '--quiet', `${git.path}/delivery.git`, 'clone']);
@@ -39,9 +40,9 @@ export async function benchPublish(): Promise<readonly Row[]> {
   const publish = () => measured(registry, clone);
   const lost = await publish();
   const unchanged = await publish();
-  const restore = registry.faults.add({ delayMs: 100 });
+  registry.slow(100);
   const far = await publish();
-  restore();
+  registry.slow(0);
   await git.commit('delivery.git', appFiles(names.slice(0, 3), '2'));
   await git.git('clone', ['pull', '--quiet']);
   const changed = await publish();
@@ -78,17 +79,18 @@ function appFiles(apps: readonly string[], tag: string): Record<string, string> 
 }
 
 /** Puts every app's manifest under its moving tag, as `publish` describes it; no ledger. */
-async function seed(git: GitFolder, registry: RegistryServer): Promise<void> {
+async function seed(git: GitFolder, registry: BenchRegistry): Promise<void> {
   const repository = await openRepository({ folder: `${git.path}/delivery.git`, processes: git.processes });
   const sha = await git.git('delivery.git', ['rev-parse', 'main']);
   const snapshot = await openSnapshot(repository, sha);
   const pairs = allPairs(parseConfig(config, 'sluice.yaml'), `${registry.host}/shop/delivery`);
   const items = pairs.flatMap((pair) => pair.artifacts.map((artifact) => ({ pair, artifact })));
   const limits = { files: 1000, bytes: 1e9 };
+  const part = { digest: `sha256:${createHash('sha256').update('{}').digest('hex')}`, size: 2 };
   for (const item of await evaluate(snapshot, items, { project: 'shop/delivery', limits })) {
     if (item.state !== 'ready') throw item.fault;
     const name = item.artifact.name;
-    const part = { digest: item.contentDigest, size: 1 };
+    await registry.putBlob(`shop/delivery/${name}`, Buffer.from('{}'), part.digest);
     const description = {
       title: name,
       revision: `main@sha1:${sha}`,
@@ -97,7 +99,7 @@ async function seed(git: GitFolder, registry: RegistryServer): Promise<void> {
       contentDigest: item.contentDigest,
     };
     const manifest = Buffer.from(describeManifest(description, part, part));
-    registry.putManifest(`shop/delivery/${name}`, 'staging', mediaTypes.manifest, manifest);
+    await registry.putManifest(`shop/delivery/${name}`, 'staging', mediaTypes.manifest, manifest);
   }
 }
 
@@ -109,8 +111,8 @@ interface Run {
 }
 
 /** One run of the packaged CLI. */
-async function measured(registry: RegistryServer, cwd: string): Promise<Run> {
-  const before = registry.requests.length;
+async function measured(registry: BenchRegistry, cwd: string): Promise<Run> {
+  const before = registry.requests();
   const tell = 'process.on("exit",()=>process.stderr.write("\\npeak "+process.resourceUsage().maxRSS))';
   const hook = ['--import', `data:text/javascript,${encodeURIComponent(tell)}`];
   const target = ['--registry', `${registry.host}/shop/delivery`, '--branch', 'main', '--delivery', 'shop/delivery'];
@@ -124,11 +126,11 @@ async function measured(registry: RegistryServer, cwd: string): Promise<Run> {
   });
   const seconds = (performance.now() - started) / 1000;
   const peak = Number(/peak (\d+)/.exec(text)?.[1] ?? Number.NaN);
-  return { seconds, requests: registry.requests.length - before, memory: peak / 1000 };
+  return { seconds, requests: registry.requests() - before, memory: peak / 1000 };
 }
 
 /** Seconds that one oras process takes to read one artifact's manifest. */
-async function orasEach(registry: RegistryServer): Promise<number> {
+async function orasEach(registry: BenchRegistry): Promise<number> {
   let seconds = 0;
   for (const name of names.slice(0, ORAS_MEASURED)) {
     const reference = `${registry.host}/shop/delivery/${name}:staging`;

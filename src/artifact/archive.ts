@@ -19,7 +19,7 @@ export interface ContentStream {
 }
 
 const BLOCK = 512;
-const SMALLEST = 16 * 1024;
+const SMALLEST = 8 * 1024;
 const LARGEST = 512 * 1024;
 
 /**
