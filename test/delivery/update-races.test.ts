@@ -14,7 +14,11 @@ describe('older and newer', () => {
     const late = await w.update({ pipeline: 11, image: 'web=:1.1.1' });
     expect(late).toMatchObject({ exit: 0, record: { outcome: 'superseded', delivery: newer.record['delivery'] } });
     const rerun = await faultOf(w.update({ pipeline: 10 }));
-    expect(rerun).toMatchObject({ code: 'older_run', exit: 3, hint: expect.stringMatching(/rollback.*`git revert [0-9a-f]{12}`/) });
+    expect(rerun).toMatchObject({
+      code: 'older_run',
+      exit: 3,
+      hint: expect.stringMatching(/rollback.*`git revert [0-9a-f]{12}`/),
+    });
     expect(await w.staging()).toContain('1.2.0');
     const permitted = await w.update({ pipeline: 10, args: ['--allow-older'] });
     expect(permitted.record.outcome).toBe('pushed');

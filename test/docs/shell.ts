@@ -31,7 +31,7 @@ function syntaxFault(text: string): string | undefined {
 }
 
 /** The simple commands of a text, split into words; quotes are taken off, variables stay as written. */
-export function commandsIn(text: string): readonly (readonly string[])[] {
+function commandsIn(text: string): readonly (readonly string[])[] {
   const found: string[][] = [];
   let words: string[] = [];
   let word: string | undefined;
