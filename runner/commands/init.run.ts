@@ -28,7 +28,7 @@ export async function run(context: Context): Promise<CommandResult> {
       });
     const git = await context.deliveryGit();
     await using clone = await git.clone(`${place.url}/${project}.git`, values.string('branch') ?? null, context.signal);
-    return propose(context, place, await clonedFiles(clone), clone);
+    return await propose(context, place, await clonedFiles(clone), clone);
   }
   reporter.step('Reading the repository');
   return propose(context, place, await localFiles(context), null);

@@ -1,37 +1,27 @@
-import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { delimiter, dirname, join } from 'node:path';
-import { promisify } from 'node:util';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { initCommand } from '../../runner/commands/init.ts';
-import { publishCommand } from '../../runner/commands/publish.ts';
 import { results } from '../../runner/output/results.ts';
 import { startCluster } from '../../sandbox/cluster/cluster.ts';
 import type { SimulatedCluster } from '../../sandbox/cluster/handle.ts';
 import { binaryPath } from '../../scripts/binaries.mjs';
 import { allPairs } from '../../src/config/pair.ts';
 import { parseConfig } from '../../src/config/parse.ts';
-import { systemClock } from '../../src/systems/clock-system.ts';
-import { runCommand } from '../doubles/run-command.ts';
 import { layouts } from './init-layouts.ts';
+import { type Filed, filesOf, git, initRepository, toolPath } from './init-repository.ts';
 
-const git = promisify(execFile);
-const path = [...['oras', 'kustomize'].map((tool) => dirname(binaryPath(tool))), process.env['PATH']].join(delimiter);
-const place = [
-  '--delivery',
-  'shop/delivery',
-  '--gitlab',
-  'https://gitlab.example.com',
-  '--registry',
-  'registry.example.com/shop/delivery',
-];
 let folder = '';
 let cluster: SimulatedCluster;
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'sluice-init-'));
-  cluster = await startCluster({ kustomize: binaryPath('kustomize'), env: { PATH: path }, folder, timeScale: 0.05 });
+  cluster = await startCluster({
+    kustomize: binaryPath('kustomize'),
+    env: { PATH: toolPath },
+    folder,
+    timeScale: 0.05,
+  });
   cluster.apply('apiVersion: v1\nkind: Namespace\nmetadata: { name: flux-system }\n');
 });
 afterAll(async () => {
@@ -39,61 +29,11 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-interface Repository {
-  readonly at: string;
-  init(...args: readonly string[]): Promise<Awaited<ReturnType<typeof runCommand>>>;
-  read(file: string): Promise<string>;
-  /** Outcomes of publish --dry-run by `<environment>/<artifact>`, of what is in the folder now. */
-  publish(): Promise<Readonly<Record<string, string>>>;
-}
-
-let count = 0;
-async function repository(files: Readonly<Record<string, string>>): Promise<Repository> {
-  const at = join(folder, `repository-${(count += 1)}`);
-  for (const [file, text] of Object.entries(files)) {
-    await mkdir(dirname(join(at, file)), { recursive: true });
-    await writeFile(join(at, file), text);
-  }
-  await mkdir(at, { recursive: true });
-  const run = (...args: readonly string[]) => git('git', [...args], { cwd: at });
-  await run('init', '--quiet', '--initial-branch', 'main');
-  const options = { env: { PATH: path }, folder: at, clock: systemClock() };
-  return {
-    at,
-    init: (...args) => runCommand(initCommand, [...place, ...args], options),
-    read: (file) => readFile(join(at, file), 'utf8'),
-    async publish() {
-      await run('add', '--all');
-      await run('-c', 'user.name=t', '-c', 'user.email=t@example.com', 'commit', '--quiet', '-m', 'Set up');
-      const args = [
-        '--branch',
-        'main',
-        '--delivery',
-        'shop/delivery',
-        '--dry-run',
-        '--oci-layout',
-        join(at, '..', 'layouts'),
-      ];
-      const ran = await runCommand(publishCommand, args, options);
-      expect(ran.exit).toBe(0);
-      const artifacts = ran.record['artifacts'] as { environment: string; artifact: string; outcome: string }[];
-      return Object.fromEntries(artifacts.map((one) => [`${one.environment}/${one.artifact}`, one.outcome]));
-    },
-  };
-}
-
-interface Filed {
-  readonly path: string;
-  readonly state: string;
-  readonly text?: string;
-  readonly diff?: string;
-}
-const filesOf = (ran: { readonly record: Readonly<Record<string, unknown>> }) =>
-  ran.record['files'] as readonly Filed[];
+const repository = (files: Readonly<Record<string, string>>) => initRepository(folder, files);
 
 /** Applies what init wrote for clusters to a cluster, after the objects that stood. */
 function apply(files: readonly Filed[]): void {
-  for (const { path: file, text } of files) if (text !== undefined && /^clusters\//.test(file)) cluster.apply(text);
+  for (const { path: file, text } of files) if (text !== undefined && file.startsWith('clusters/')) cluster.apply(text);
 }
 
 describe('layouts', () => {
