@@ -1,7 +1,6 @@
 import { posix } from 'node:path';
 import { Fault } from '../fault.ts';
-import { fluxObjects } from '../manifest/reach-flux.ts';
-import { resolveInside } from '../manifest/reach-kustomization.ts';
+import { fluxObjects, sourcePath } from '../manifest/reach-flux.ts';
 import { evaluate, type Evaluated } from './evaluate.ts';
 import type { LedgerEntry } from './ledger.ts';
 import { materialize, prove, type Proof } from './prove.ts';
@@ -48,7 +47,7 @@ async function provenSelection(
   if (first.proven) {
     const more = selection.by === 'folder' ? [] : foundByBuild(run, item, first.rendered);
     if (more.length === 0) return { certified: { selection, contentDigest, said }, rendered: first.rendered };
-    const wide = await widen(run, item, more);
+    const wide = await widen(run, item, first.rendered);
     const why = `${wideText(item)} (the build names ${more.join(', ')})`;
     const { rendered } = await provenWide(run, wide);
     return { certified: { selection: wide.selection, contentDigest: wide.contentDigest, said: [why] }, rendered };
@@ -99,23 +98,30 @@ function isRemote(item: Ready, text: string): boolean {
   );
 }
 
-async function widen(run: Run, item: Ready, roots: readonly string[]): Promise<Ready> {
+async function widen(run: Run, item: Ready, rendered: readonly string[]): Promise<Ready> {
   const { project, limits, signal } = run;
-  const [wide] = await evaluate(run.snapshot, [item], { project, limits, wide: { roots }, signal });
+  const [wide] = await evaluate(run.snapshot, [item], { project, limits, wide: { rendered }, signal });
   if (wide?.state === 'ready') return wide;
   throw wide?.fault ?? incomplete(item, null);
 }
 
-/** Folders that rendered Flux objects of the same source build, and that the selection does not hold. */
+/** What rendered Flux objects of the same source need, and the selection does not hold: paths of the tree. */
 function foundByBuild(run: Run, item: Ready, rendered: readonly string[]): readonly string[] {
+  const { tree } = run.snapshot;
   const same = sameSourceOf(item.artifact.repository, run.project);
-  const known = new Set(item.selection.builds.map((build) => build.folder));
+  const built = new Set(item.selection.builds.map((build) => build.folder));
+  const held = new Set(item.selection.entries.map(({ path }) => path));
+  const isMissing = (use: string, path: string) => {
+    if (use === 'build') return tree.isDirectory(path) && !built.has(path);
+    const files = use === 'chart' && tree.isDirectory(path) ? tree.below(path) : [path];
+    return files.some((file) => tree.has(file) && !held.has(file));
+  };
   const paths = rendered.flatMap((yaml) => {
     const { references, sources } = fluxObjects(yaml);
     return references.flatMap(({ use, source, path }) => {
       const definition = sources.find((one) => one.kind === source.kind && one.name === source.name) ?? null;
-      const folder = use === 'build' && same(source, definition) ? resolveInside('', path) : null;
-      return folder !== null && run.snapshot.tree.isDirectory(folder) && !known.has(folder) ? [folder] : [];
+      const inside = sourcePath(path);
+      return same(source, definition) && isMissing(use, inside) ? [inside] : [];
     });
   });
   return [...new Set(paths)];

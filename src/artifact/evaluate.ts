@@ -27,7 +27,7 @@ export type Evaluated = Item &
 
 /**
  * Selects the files of many items and computes their content digests, with git's objects read in few batches.
- * `project` is the delivery project's path. `wide`: folder and reached together, with more roots that the build found.
+ * `project` is the delivery project's path. `wide`: folder and reached together, with what Flux objects in the rendered YAML name.
  */
 export async function evaluate(
   snapshot: Snapshot,
@@ -35,7 +35,7 @@ export async function evaluate(
   options: {
     readonly project: string;
     readonly limits: Limits;
-    readonly wide?: { readonly roots: readonly string[] };
+    readonly wide?: { readonly rendered: readonly string[] };
     readonly signal?: AbortSignal | undefined;
   },
 ): Promise<readonly Evaluated[]> {
@@ -44,7 +44,8 @@ export async function evaluate(
     selectFiles({
       files: pair.files,
       path: artifact.path,
-      roots: [...artifact.roots, ...(options.wide?.roots ?? [])],
+      roots: artifact.roots,
+      rendered: options.wide?.rendered ?? [],
       entries: snapshot.entries,
       tree: snapshot.tree,
       contents: snapshot.texts,

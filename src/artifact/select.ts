@@ -27,6 +27,7 @@ export interface SelectionInput {
   readonly contents: ReadonlyMap<string, string>;
   readonly sameSource?: ReachInput['sameSource'];
   readonly read?: ReachInput['read'];
+  readonly rendered?: ReachInput['rendered'];
   /** Take folder and reached together, whatever is understood. */
   readonly wide?: boolean;
 }
@@ -43,8 +44,9 @@ export function selectFiles(input: SelectionInput): {
 } {
   const { entries, tree } = input;
   const folder = input.path === '.' ? '' : input.path;
-  const { roots, contents, sameSource, read } = input;
-  const found = reach({ roots, tree, contents, ...(sameSource ? { sameSource } : {}), ...(read ? { read } : {}) });
+  const { roots, contents, sameSource, read, rendered = [] } = input;
+  const more = { ...(sameSource ? { sameSource } : {}), ...(read ? { read } : {}) };
+  const found = reach({ roots, tree, contents, rendered, ...more });
   const notes = found.unclear.map((note) => `${note.file}: ${note.message}`);
   const wide = input.wide === true || (input.files === 'reached' && notes.length > 0);
   const paths = new Set(input.files === 'folder' && !wide ? [] : found.files);

@@ -94,7 +94,7 @@ async function objectsAt(
   if (standing.length === 0) return new Set();
   const { project, limits, signal } = run;
   const asked = { pair: item.pair, artifact: { ...item.artifact, roots: standing } };
-  const [found] = await evaluate(snapshot, [asked], { project, limits, signal, wide: { roots: [] } });
+  const [found] = await evaluate(snapshot, [asked], { project, limits, signal, wide: { rendered: [] } });
   if (found?.state !== 'ready') return new Set();
   const { builds, entries } = found.selection;
   await using folder = await materialize({ ...run, content: snapshot.files(entries, signal) });

@@ -1,3 +1,4 @@
+import { posix } from 'node:path';
 import { isMap, parseAllDocuments } from 'yaml';
 
 /** Reference to a Flux source; `kind` and `name` as written, '' where a patch leaves them out. */
@@ -82,6 +83,14 @@ function read(object: unknown, references: FluxReference[], sources: SourceDefin
   if (group === 'source.toolkit.fluxcd.io' && kind !== 'HelmChart') {
     sources.push({ kind, name: textOf(field(object, 'metadata'), 'name'), namespace, url: textOf(spec, 'url') });
   }
+}
+
+/**
+ * The repository path ('' = root) that a Flux object's path means: no `..` leads above the source's root
+ * (`securejoin.SecureJoin` in kustomize-controller `kustomization_controller.go`, source-controller `builder_local.go`).
+ */
+export function sourcePath(path: string): string {
+  return posix.normalize(`/${path}`).slice(1).replace(/\/+$/, '');
 }
 
 /** Folders that JSON patches (`op`, `path: /spec/path`, `value`) give to Flux Kustomizations. */

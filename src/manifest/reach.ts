@@ -3,6 +3,7 @@ import {
   chartDependencies,
   fluxObjects,
   patchedPaths,
+  sourcePath,
   type FluxReference,
   type SourceDefinition,
   type SourceRef,
@@ -37,6 +38,8 @@ export interface ReachInput {
    * object, where it is among the reached files. Default: `mayBeSameSource`.
    */
   readonly sameSource?: (ref: SourceRef, definition: SourceDefinition | null) => boolean;
+  /** What the roots were rendered to: Flux objects in it are followed as those in files are. */
+  readonly rendered?: readonly string[];
   /** Kustomizations read so far, by path: for callers that ask often about the same contents. */
   readonly read?: Map<string, KustomizationReferences>;
 }
@@ -115,9 +118,12 @@ export function reach(input: ReachInput): Reach {
   const follow = (file: string, reference: Reference, plugin: string | null) => {
     const path = resolveInside(reference.base, reference.path);
     const isFile = path !== null && tree.has(path);
-    if (!isFile && isRemote(reference.path)) note(unclear, file, `${reference.path} is remote`);
-    else if (path === null) note(unclear, file, `${reference.path} leaves the repository`);
-    else push({ use: reference.use, path, plugin: reference.use === 'plugin' ? reference.base : plugin });
+    const mayBeRemote = !isFile && isRemote(reference.path);
+    if (mayBeRemote) note(unclear, file, `${reference.path} is remote`);
+    // kustomize-controller reads nothing outside of the source (fluxcd/pkg/kustomize `filesys/fs_secure.go`).
+    else if (path === null) note(refused, file, `${reference.path} leaves the repository: Flux reads nothing there`);
+    if (path !== null && (!mayBeRemote || tree.isDirectory(path)))
+      push({ use: reference.use, path, plugin: reference.use === 'plugin' ? reference.base : plugin });
   };
 
   const scan = (file: string, text: string) => {
@@ -154,9 +160,7 @@ export function reach(input: ReachInput): Reach {
       for (const path of tree.isDirectory(step.path) ? tree.below(step.path) : []) files.add(path);
       const chart = posix.join(step.path, 'Chart.yaml');
       for (const path of tree.has(chart) ? chartDependencies(read(chart) ?? '') : []) {
-        const folder = resolveInside(step.path, path);
-        if (folder === null) note(unclear, chart, `${path} leaves the repository`);
-        else push({ use: 'chart', path: folder, plugin: null });
+        push({ use: 'chart', path: sourcePath(posix.join(step.path, path)), plugin: null });
       }
       return;
     }
@@ -177,6 +181,7 @@ export function reach(input: ReachInput): Reach {
     for (const path of generatedResources(tree, step.path)) push({ use: 'resource', path, plugin: null });
   };
 
+  for (const text of input.rendered ?? []) scan('the build', text);
   for (const root of input.roots) build(resolveInside('', root) ?? root, []);
   for (let drained = false; !drained;) {
     for (let step = queue.pop(); step; step = queue.pop()) visit(step);
@@ -184,11 +189,10 @@ export function reach(input: ReachInput): Reach {
     for (const { file, reference } of found.splice(0)) {
       const definition = definitionOf(reference.source, sources);
       if (!sameSource(reference.source, definition)) continue;
-      const path = resolveInside('', reference.path.replace(/^\/+/, ''));
+      const path = sourcePath(reference.path);
       if (/\$\{/.test([reference.path, ...reference.components].join())) {
         note(unclear, file, `${reference.path} holds a variable`);
-      } else if (path === null) note(unclear, file, `${reference.path} leaves the repository`);
-      else if (reference.use !== 'build') push({ use: reference.use, path, plugin: null });
+      } else if (reference.use !== 'build') push({ use: reference.use, path, plugin: null });
       else if (tree.isDirectory(path)) {
         build(path, reference.components);
         for (const component of reference.components) {

@@ -65,6 +65,40 @@ describe('files: reached', () => {
     });
   });
 
+  test('a values file that only a JSON patch names is found by the build', async () => {
+    await using world = await publishing();
+    const release =
+      'apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: web}\nspec: {interval: 5m, chart: {spec: {chart: ./charts/web, valuesFiles: [charts/web/values.yaml], sourceRef: {kind: OCIRepository, name: podinfo}}}}\n';
+    const sha = await world.commit({
+      [`${root}/kustomization.yaml`]:
+        'resources: [../base]\npatches:\n- patch: |-\n    - {op: replace, path: /spec/chart/spec/valuesFiles/0, value: values/prod.yaml}\n  target: {kind: HelmRelease}\n',
+      'apps/podinfo/base/kustomization.yaml': 'resources: [release.yaml]\n',
+      'apps/podinfo/base/release.yaml': release,
+      'charts/web/Chart.yaml': 'name: web\n',
+      'charts/web/values.yaml': 'a: 1\n',
+      'values/prod.yaml': 'a: 2\n',
+      'values/other.yaml': 'a: 3\n',
+    });
+    expect(only(await world.publish(sha))).toMatchObject({
+      outcome: 'pushed',
+      reason: expect.stringContaining('values/prod.yaml'),
+    });
+    const names = Object.keys(await filesOf(world));
+    expect(names).toEqual(expect.arrayContaining(['charts/web/Chart.yaml', 'values/prod.yaml']));
+    expect(names).not.toContain('values/other.yaml');
+  });
+
+  test('a path that leaves the repository is refused, as Flux would', async () => {
+    await using world = await publishing();
+    const sha = await world.commit({
+      [`${root}/kustomization.yaml`]: 'configMapGenerator: [{name: x, files: [/etc/hostname]}]\n',
+    });
+    expect(only(await world.publish(sha))).toMatchObject({
+      outcome: 'refused',
+      fault: { code: 'build_refused', message: expect.stringContaining('leaves the repository') },
+    });
+  });
+
   test('what is not understood takes the folder, and that is said', async () => {
     await using world = await publishing();
     const sha = await world.commit({

@@ -94,12 +94,29 @@ describe('fields of a kustomization', () => {
     'https://github.com/fluxcd/flux2//manifests/install?ref=v2.9.0',
     'github.com/stefanprodan/podinfo/kustomize',
     'git@gitlab.example.com:shop/base.git',
-    '../../../outside',
-    '/etc/passwd',
   ])('%s is unclear', (entry) => {
     const { unclear } = reached({ 'a/b/kustomization.yaml': `resources: ["${entry}"]` }, ['a/b']);
     expect(unclear).toHaveLength(1);
     expect(unclear[0]).toMatchObject({ file: 'a/b/kustomization.yaml', message: expect.stringContaining(entry) });
+  });
+
+  test.each(['resources: [PATH]', 'configMapGenerator: [{name: x, files: [k=PATH]}]', 'components: [PATH]'])(
+    '%s: what leaves the repository is refused',
+    (text) => {
+      for (const path of ['../../../outside', '/etc/passwd']) {
+        const { refused, paths } = reached({ 'a/b/kustomization.yaml': text.replace('PATH', path) }, ['a/b']);
+        expect(refused).toEqual([{ file: 'a/b/kustomization.yaml', message: expect.stringContaining(path) }]);
+        expect(paths).toEqual(['a/b/kustomization.yaml']);
+      }
+    },
+  );
+
+  test('a local folder that is called like a remote base is taken, and stays unclear', () => {
+    const folder = 'a/github.com/x';
+    const files = { [`${folder}/kustomization.yaml`]: 'resources: [r.yaml]', [`${folder}/r.yaml`]: object };
+    const { paths, unclear } = reached({ 'a/kustomization.yaml': 'resources: [github.com/x]', ...files }, ['a']);
+    expect(paths).toEqual([...Object.keys(files), 'a/kustomization.yaml'].sort());
+    expect(unclear).toHaveLength(1);
   });
 
   test('charts inflated by kustomize are refused', () => {
@@ -207,6 +224,23 @@ describe('Flux objects', () => {
       'charts/web/templates/x.tpl',
       'values/all.yaml',
     ]);
+  });
+  test('no path leads above the source’s root, as Flux joins them', () => {
+    const { paths, unclear } = reached(
+      {
+        'a/x.yaml': flux('{path: ../../apps/b/, sourceRef: {kind: OCIRepository, name: own}}'),
+        'apps/b/b.yaml': object,
+      },
+      ['a'],
+    );
+    expect(paths).toEqual(['a/x.yaml', 'apps/b/b.yaml']);
+    expect(unclear).toEqual([]);
+  });
+  test('what the build shows is followed too', () => {
+    const release =
+      'apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: x}\nspec: {chart: {spec: {chart: charts/web, sourceRef: {kind: OCIRepository, name: d}}}}\n';
+    const { paths } = reached({ 'a/a.yaml': object, 'charts/web/Chart.yaml': '' }, ['a'], { rendered: [release] });
+    expect(paths).toEqual(['a/a.yaml', 'charts/web/Chart.yaml']);
   });
   test('paths that a patch gives', () => {
     const { paths } = reached(
