@@ -23,6 +23,9 @@ export async function run(context: Context): Promise<CommandResult> {
     throw new Fault('usage', 'nothing to change is given', { hint: 'Give --image, --set or --setter.' });
   }
   const document = values.string('document');
+  if (document !== undefined && !/^(?:\d+|[^/]+\/.+)$/.test(document)) {
+    throw new Fault('usage', `--document ${JSON.stringify(document)} is neither a number nor Kind/name`);
+  }
   const { contents, named } = await readAll(files, values.arguments);
   if (contents.size === 0) {
     throw new Fault('file_missing', `there are no YAML files below ${values.arguments.join(', ')}`);

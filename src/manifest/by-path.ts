@@ -85,9 +85,6 @@ function findInManifest(file: ManifestFile, text: string, selector: string | nul
   const steps = parsePath(text);
   const documents =
     selector === null ? file.documents : file.documents.filter((document) => isDocument(document, selector));
-  if (documents.length === 0) {
-    throw new Fault('target_missing', `the file has no document ${selector}`, { place: { file: file.path } });
-  }
   const found = documents.flatMap((document) => {
     const spot = document.root === null ? null : follow(document, steps);
     if (typeof spot === 'string') return refuse(`${text}: ${spot}`);

@@ -18,7 +18,7 @@ import { readPairs, setPair } from './target/pairs.ts';
 import { findSetters } from './target/setter.ts';
 import { findInText } from './target/template.ts';
 import { findWorkloads } from './target/workload.ts';
-import { holdsText } from './text.ts';
+import { holdsName } from './text.ts';
 import { pinned } from './work.ts';
 import type { Planned, Work } from './work.ts';
 
@@ -70,7 +70,7 @@ function lookInto(work: Work, path: string, change: ImageChange, mentions: Menti
   };
   switch (opened.type) {
     case 'unparsable':
-      if (named || (work.input.mode === 'edit' && holdsText(work.files.get(path)!, change.name))) throw opened.fault;
+      if (named || (work.input.mode === 'edit' && holdsName(work.files.get(path)!, change.name))) throw opened.fault;
       pass('unparsable', opened.fault.message);
       return;
     case 'encrypted': {

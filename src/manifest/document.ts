@@ -54,7 +54,12 @@ interface Composed {
 
 function compose(tokens: readonly CST.Token[], text: string, place: (offset: number) => Required<Place>): Composed {
   const deep = tooDeep(tokens);
-  if (deep !== null) throw new Fault('too_large', `nesting of more than ${deepest} levels`, { place: place(deep) });
+  if (deep !== null) {
+    throw new Fault('too_large', `nesting of more than ${deepest} levels`, {
+      place: place(deep),
+      hint: 'Leave the file out.',
+    });
+  }
   const composer = new Composer({ keepSourceTokens: true, logLevel: 'silent', prettyErrors: false, uniqueKeys: false });
   const documents = [...composer.compose(tokens, true, text.length)] as Document.Parsed[];
   return { documents, error: documents.flatMap(({ errors }) => errors)[0] };

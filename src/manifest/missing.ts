@@ -9,6 +9,8 @@ import type { PlanInput } from './work.ts';
 /** Named files are opened at most so many, when nothing was found, to tell what is wrong with them. */
 const openedAtMost = 200;
 
+const sameName = ', with a registry beside it, or in a place that has to be named by path';
+
 /**
  * The fault of an image that no file holds: `encrypted` where only encrypted files do, the fault of a named file that
  * cannot be read, else `target_missing` with the nearest names. Adds the near ones to the notes of the plan.
@@ -30,18 +32,23 @@ export function missingImage(input: PlanInput, change: ImageChange, passed: read
       place: { file: hidden },
     });
   }
+  const document = input.document === undefined ? '' : ` (document ${input.document} alone)`;
   const here = nearestNames(change.name, input.files);
   const there = nearestNames(change.name, input.elsewhere ?? new Map());
   const lines = [
-    ...here.map((near) => `${near.name} (${formatPlace(near)})`),
+    ...here.map((near) => `${near.name} (${formatPlace(near)}${near.name === change.name ? sameName : ''})`),
     ...there.map((near) => `${near.name} in another environment (${formatPlace(near)})`),
     ...passed
       .filter(({ reason }) => reason === 'shared' || reason === 'template' || reason === 'unparsable')
       .map(({ file, reason, message }) => `${file} was not taken (${reason}): ${message}`),
   ];
-  return new Fault('target_missing', `no target holds the image ${change.name} in ${input.files.size} file(s)`, {
-    hint: lines.length === 0 ? undefined : `Nearest: ${lines.join('; ')}.`,
-  });
+  return new Fault(
+    'target_missing',
+    `no target holds the image ${change.name} in ${input.files.size} file(s)${document}`,
+    {
+      hint: lines.length === 0 ? undefined : `Nearest: ${lines.join('; ')}.`,
+    },
+  );
 }
 
 /** A file whose image values SOPS has encrypted, so that no name can be seen. */

@@ -36,7 +36,10 @@ export function openFile(path: string, content: Uint8Array): Opened {
     if (error instanceof RangeError) {
       return {
         type: 'unparsable',
-        fault: new Fault('too_large', 'the file is nested too deep', { place: { file: path } }),
+        fault: new Fault('too_large', 'the file is nested too deep', {
+          place: { file: path },
+          hint: 'Leave the file out.',
+        }),
       };
     }
     throw error;

@@ -125,7 +125,8 @@ function lostValues(input: PlanInput, { lost }: Turn): readonly NotTaken[] {
   const found = new Set(input.values.filter((change) => !missing.has(change)).map(wish));
   return lost.map((change) => {
     if (input.mode === 'update' || !found.has(wish(change))) {
-      throw new Fault('target_missing', `the path ${JSON.stringify(change.path)} leads nowhere`, {
+      const document = input.document === undefined ? '' : ` in document ${input.document}`;
+      throw new Fault('target_missing', `the path ${JSON.stringify(change.path)} leads nowhere${document}`, {
         place: { file: change.file },
         hint: 'Write a JSON Pointer (/a/b/0) or a dotted path (a.b[0], a["b.c"], a[name=api]) of a value that stands there.',
       });

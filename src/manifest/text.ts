@@ -12,7 +12,10 @@ export function decodeText(path: string, content: Uint8Array): string {
   const place = { file: path, line: 1, column: 1 };
   if (content.byteLength > largestFile) {
     const size = (content.byteLength / 1024 / 1024).toFixed(1);
-    throw new Fault('too_large', `${size} MiB; at most 10 MiB can be edited`, { place: { file: path } });
+    throw new Fault('too_large', `${size} MiB; at most 10 MiB can be edited`, {
+      place: { file: path },
+      hint: 'Split the file, or leave it out.',
+    });
   }
   if ((content[0] === 0xff && content[1] === 0xfe) || (content[0] === 0xfe && content[1] === 0xff)) {
     throw new Fault('manifest_unparsable', 'the file is UTF-16; only UTF-8 can be edited', {

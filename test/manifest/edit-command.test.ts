@@ -158,6 +158,25 @@ test('the environment’s variable, and a document', async () => {
   expect(await read('c.yaml')).toBe('v: 1\n---\nv: 3\n');
 });
 
+test('--document: files of a folder without that document are passed over', async () => {
+  const pod = (name: string): string =>
+    `kind: Pod\nmetadata: {name: ${name}}\nspec: {containers: [{image: x/app:v1}]}\n`;
+  await write('p/one.yaml', `${pod('a')}---\n${pod('b')}`);
+  await write('p/two.yaml', pod('a'));
+  await edit('p', '--document', 'Pod/b', '--set', 'spec.containers[0].image=z');
+  await edit('p', '--document', '1', '--image', 'x/app:v2').catch(() => undefined);
+  expect(await read('p/one.yaml')).toBe(`${pod('a')}---\n${pod('b').replace('x/app:v1', 'z')}`);
+  expect(await read('p/two.yaml')).toBe(pod('a'));
+  await edit('p', '--document', 'Pod/a', '--image', 'x/app:v2');
+  expect(await read('p/two.yaml')).toBe(pod('a').replace('v1', 'v2'));
+  expect(await refused('p', '--document', 'Pod/c', '--set', 'spec.containers[0].image=z')).toEqual([
+    'target_missing',
+    2,
+  ]);
+  expect(await refused('p', '--document', '7', '--image', 'x/app:v3')).toEqual(['target_missing', 2]);
+  expect(await refused('p', '--document', 'Pod', '--image', 'x/app:v3')).toEqual(['usage', 2]);
+});
+
 test('a link that is named stays a link, and its file is changed once', async () => {
   await symlink('b.yaml', join(folder, 'link.yaml'));
   await edit('link.yaml', './b.yaml', 'b.yaml', '--set', 'v=two');

@@ -143,6 +143,13 @@ test('a list of images at the root of a values file', () => {
   expect(edited('- repository: x/app\n  tag: v1\n', { image: 'x/app:v2' })).toBe('- repository: x/app\n  tag: v2\n');
 });
 
+test.each(['docker.io/bitnami/nginx', 'bitnami/nginx'])('a chart that names Docker Hub apart: %s', (name) => {
+  const text = 'image:\n  registry: docker.io\n  repository: bitnami/nginx\n  tag: 1.26.0\n';
+  expect(edited(text, { image: `${name}:1.27.0` })).toBe(text.replace('1.26', '1.27'));
+  const library = text.replace('bitnami/', 'library/');
+  expect(edited(library, { image: `${name.replace('docker.io/', '').replace('bitnami/', '')}:1.27.0` })).toBe(library.replace('1.26', '1.27'));
+});
+
 test('the name is compared as a whole', () => {
   const text = 'image:\n  registry: ghcr.io\n  repository: x/app\n  tag: v1\n';
   expect(faultOf(() => edited(text, { image: 'x/app:v2' }))).toMatchObject({ code: 'target_missing' });

@@ -67,7 +67,7 @@ export function partsSlot(document: ManifestDocument, { map, steps }: MapVisit, 
     kind: 'helm-values',
     document,
     host: map,
-    names: [registry === '' ? image.name : `${registry}/${image.name}`],
+    names: registry === '' ? [image.name] : [`${registry}/${image.name}`, ...hubNames(registry, image.name)],
     offset: offsetOf(map),
     path: labelOf(document, steps),
     keepsTag: true,
@@ -79,6 +79,12 @@ export function partsSlot(document: ManifestDocument, { map, steps }: MapVisit, 
       );
     },
   };
+}
+
+/** Names without registry mean the same where it is Docker Hub. */
+function hubNames(registry: string, name: string): readonly string[] {
+  if (!/^(?:(?:index|registry-1)\.)?docker\.io$/.test(registry)) return [];
+  return name.startsWith('library/') ? [name, name.slice('library/'.length)] : [name];
 }
 
 function writeKey(
