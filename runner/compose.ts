@@ -1,6 +1,6 @@
 import { tmpdir } from 'node:os';
 import { Fault } from '../src/fault.ts';
-import type { Secret } from '../src/secret.ts';
+import { leakForms, type Secret } from '../src/secret.ts';
 import type { Clock } from '../src/systems/clock.ts';
 import { localFiles } from '../src/systems/files-local.ts';
 import { fetchHttp } from '../src/systems/http-fetch.ts';
@@ -25,6 +25,8 @@ export interface ComposeInput {
 
 const OUTSIDE_JOB_MS = 600_000;
 const RESERVE_MS = 90_000;
+/** Shorter values are words that a change may well hold. */
+const LONG_CREDENTIAL = 16;
 
 /** The only place that builds systems; each is loaded and connected on first use. */
 export function composeContext(input: ComposeInput): Context {
@@ -104,6 +106,10 @@ export function composeContext(input: ComposeInput): Context {
       return parseConfig(Buffer.from(content).toString(), path);
     }),
     secret: (variable) => credentials.of(variable),
+    holdsCredential: (text) =>
+      [...credentials.known].some(
+        (value) => value.length >= LONG_CREDENTIAL && leakForms(value).some((form) => text.includes(form)),
+      ),
     variable: (name) => env[name] || undefined,
     gitlab,
     gitlabFor: (app) => {

@@ -82,6 +82,8 @@ export interface Context {
   config(): Promise<Config>;
   /** A credential by variable name (value, or path of a file variable), registered for redaction. */
   secret(variable: string): Secret | undefined;
+  /** Does a text hold a credential of the environment, in any form that output is searched for? Short ones do not count. */
+  holdsCredential(text: string): boolean;
   /** Any other variable of the environment (never a credential). */
   variable(name: string): string | undefined;
   /** SLUICE_GITLAB_TOKEN; Fault `token_missing`. */

@@ -10,7 +10,7 @@ import type { Tip } from '../../src/delivery/tip.ts';
 import { Fault } from '../../src/fault.ts';
 import type { Context } from '../context.ts';
 
-/** The changes that the flags (or --change) ask for. Faults `usage`, `image_reference`, `file_missing`. */
+/** The changes that the flags (or --change) ask for. Faults `usage`, `image_reference`, `file_missing`, `origin_refused`. */
 export async function readChanges(context: Context): Promise<readonly AppChange[]> {
   const { values } = context;
   const environments = [...new Set(values.list('environment'))];
@@ -18,11 +18,19 @@ export async function readChanges(context: Context): Promise<readonly AppChange[
   if (batch !== undefined) {
     const given = ['app', 'image', 'set'].filter((name) => values.given(name));
     if (given.length > 0) throw new Fault('usage', `--change and --${given.join(', --')} exclude each other`);
-    const inline = /^\s*[[{]/.test(batch);
-    const content = inline ? batch : await context.files.read(batch);
+    const { unseal } = await import('../../src/app/sealed.ts');
+    const opened = unseal(batch, '--change');
+    const inline = opened !== null || /^\s*[[{]/.test(batch);
+    const content = inline ? (opened ?? batch) : await context.files.read(batch);
     if (content === null)
       throw new Fault('file_missing', '--change: there is no such file', { place: { file: batch } });
     const text = typeof content === 'string' ? content : new TextDecoder().decode(content);
+    // Who sends an open text may have let GitLab expand a variable of this job in it, to read it in the repository.
+    if (context.job.pipelineSource === 'trigger' && context.holdsCredential(text)) {
+      throw new Fault('origin_refused', 'the change holds a credential of this job: nothing of it is written', {
+        hint: 'Send it with `sluice update --mode trigger`, and look at who has the trigger token.',
+      });
+    }
     const { parseBatch } = await import('../../src/app/batch.ts');
     return parseBatch(text, inline ? '--change' : batch, { environments, origin: readOrigin(context) });
   }

@@ -70,6 +70,8 @@ export interface VariableFields {
   readonly masked?: boolean;
   /** The job gets the path of a file with the value. */
   readonly file?: boolean;
+  /** false: variables in it are expanded, as in what triggers and the API send; default: taken as it is. */
+  readonly raw?: boolean;
   /** `*` (default), a name, or a pattern such as `review/*`. */
   readonly environmentScope?: string;
 }

@@ -128,6 +128,7 @@ export function pipelineRoutes(app: Hono, api: Api): void {
     const variables = Object.entries((values['variables'] ?? {}) as Record<string, unknown>).map(([key, value]) => ({
       key,
       value: String(value),
+      raw: false,
     }));
     return make({
       project,
@@ -136,7 +137,11 @@ export function pipelineRoutes(app: Hono, api: Api): void {
       source: 'trigger',
       variables: [
         ...variables,
-        ...Object.entries(nestedOf(values, 'variables')).map(([key, value]) => ({ key, value: String(value) })),
+        ...Object.entries(nestedOf(values, 'variables')).map(([key, value]) => ({
+          key,
+          value: String(value),
+          raw: false,
+        })),
       ],
       inputs: inputsOf(values),
     });
@@ -272,7 +277,7 @@ function variableList(value: unknown): readonly VariableFields[] {
   if (!Array.isArray(value)) return [];
   return value.flatMap((each: Record<string, unknown>) =>
     typeof each['key'] === 'string'
-      ? [{ key: each['key'], value: text(each, 'value') ?? '', file: each['variable_type'] === 'file' }]
+      ? [{ key: each['key'], value: text(each, 'value') ?? '', file: each['variable_type'] === 'file', raw: false }]
       : [],
   );
 }

@@ -3,7 +3,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { keepArtifacts, placeArtifacts } from './artifacts.ts';
 import { localRunner, unsetFlags, writeVariables } from './ci-config.ts';
-import { jobVariables } from './ci-variables.ts';
+import { expand, jobVariables } from './ci-variables.ts';
 import type { Values } from './ci-variables.ts';
 import { writeKubeconfig } from './agents.ts';
 import { canceledLine, logReader, signalScript } from './job-process.ts';
@@ -114,6 +114,8 @@ async function collect(
       values[variable.key] = file;
     } else values[variable.key] = variable.value;
   }
+  for (const { key, value, file, raw } of [...input.settings, ...part.variables])
+    if (raw === false && !file && values[key] === value) values[key] = expand(value, values);
   return { values, masked };
 }
 

@@ -1,4 +1,5 @@
 import type { AppChange } from '../app/change.ts';
+import { seal } from '../app/sealed.ts';
 import { Fault } from '../fault.ts';
 import type { Secret } from '../secret.ts';
 import type { Clock } from '../systems/clock.ts';
@@ -31,7 +32,7 @@ const TRY_MS = 30_000;
 
 /**
  * Starts a pipeline of the delivery project with a trigger token (https://docs.gitlab.com/ci/triggers/); the changes
- * travel as JSON. Only answers that made no pipeline are tried again. Faults `token_refused`, `branch_missing`,
+ * travel as sealed JSON (src/app/sealed.ts). Only answers that made no pipeline are tried again. Faults `token_refused`, `branch_missing`,
  * `trigger_refused` (with GitLab's words), `gitlab_unavailable`.
  */
 export async function triggerDelivery(
@@ -39,7 +40,7 @@ export async function triggerDelivery(
   options: TriggerOptions,
 ): Promise<TriggeredPipeline> {
   const { apiUrl, project, branch, token, by, http, clock, signal } = options;
-  const text = JSON.stringify(changes);
+  const text = seal(JSON.stringify(changes));
   const body = JSON.stringify({
     token: token.reveal(),
     ref: branch,
