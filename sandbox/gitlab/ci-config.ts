@@ -5,6 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import { checkout } from './ci-checkout.ts';
 import { compile } from './ci-includes.ts';
+import { isIn } from './ci-only.ts';
+import { unknownKeys } from './ci-release-keys.ts';
 import { pipelineInputs } from './ci-inputs.ts';
 import type { Inputs } from './ci-inputs.ts';
 import { ConfigError, writeConfig } from './ci-yaml.ts';
@@ -112,6 +114,8 @@ export async function evaluate(state: State, question: Question): Promise<Evalua
   try {
     const config = question.config ?? (await configOf(state, question));
     if (config === null) return { outcome: 'nothing', reason: 'Missing CI config file' };
+    const [unknown] = unknownKeys(config, state.profile);
+    if (unknown !== undefined) return { outcome: 'error', message: unknown };
     text = writeConfig(config);
   } catch (error) {
     if (error instanceof ConfigError) return { outcome: 'error', message: error.message };
@@ -167,8 +171,12 @@ async function choose(
   const jobs = listing.jobs
     .filter((job) => job.name !== probe && job.when !== 'never')
     .map((job) => specOf(job, expanded))
+    .filter((spec) => (spec.data['only'] ?? spec.data['except']) === undefined || isIn(spec.data, question.values))
     // Without workflow rules, jobs without rules belong to branches and tags alone.
-    .filter((spec) => !question.mergeRequest || Array.isArray(workflow) || Array.isArray(spec.data['rules']));
+    .filter(
+      ({ data }) =>
+        !question.mergeRequest || Array.isArray(workflow) || Array.isArray(data['rules']) || data['only'] !== undefined,
+    );
   if (jobs.length === 0) {
     return {
       outcome: 'nothing',

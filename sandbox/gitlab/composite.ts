@@ -33,7 +33,11 @@ function kindOf(row: Part): string {
 }
 
 /** May a job start, given those it waits for? null: not yet. */
-export function decide(when: string, before: readonly Part[], needed: boolean): 'run' | 'manual' | 'skip' | null {
+export function decide(
+  when: string,
+  before: readonly Part[],
+  needed: boolean,
+): 'run' | 'manual' | 'delay' | 'skip' | null {
   const waiting = before.some((row) => !completed.has(row.status) && !(row.status === 'manual' && row.allowFailure));
   if (waiting) return null;
   const skipped = needed && before.some((row) => row.status === 'skipped' || row.status === 'manual');
@@ -43,5 +47,6 @@ export function decide(when: string, before: readonly Part[], needed: boolean): 
   if (when === 'always') return 'run';
   if (when === 'on_failure') return failed ? 'run' : 'skip';
   if (!good) return 'skip';
+  if (when === 'delayed') return 'delay';
   return when === 'manual' ? 'manual' : 'run';
 }

@@ -1,3 +1,4 @@
+import { busy } from './busy.ts';
 import { completed, decide } from './composite.ts';
 import { addJob, announceJob, createPipeline, recalculate } from './pipelines.ts';
 import type { Made, PipelineRequest } from './pipelines.ts';
@@ -7,6 +8,7 @@ import { performJob } from './perform-job.ts';
 import { bridgeStatus, createDownstream, isChild } from './downstream.ts';
 import { retriesItself } from './job-retry.ts';
 import { redundantTo } from './redundant.ts';
+import { timeoutSeconds } from './run-job.ts';
 import type { Pipeline, Row, State, User } from './state.ts';
 import type { VariableFields } from './handle.ts';
 
@@ -33,18 +35,6 @@ export interface Engine {
 }
 
 const slots = 4;
-const active: ReadonlySet<string> = new Set(['created', 'pending', 'running', 'waiting_for_resource', 'canceling']);
-
-/** Is there CI work left that will go on by itself? */
-function busy(pipeline: Pipeline): boolean {
-  const jobs = pipeline.rows.filter((row) => row.kind !== 'external' && !row.retried);
-  // A trigger job that waits is as busy as its own pipeline.
-  const works = (row: Row) => row.status !== 'created' && (row.kind === 'job' || row.downstream === null);
-  if (jobs.some((row) => active.has(row.status) && works(row))) return true;
-  // `created` jobs behind a manual one wait for a person.
-  return jobs.some((row) => row.status === 'created') && !jobs.some((row) => row.status === 'manual');
-}
-
 /** Starts the engine of one GitLab. */
 export function createEngine(state: State): Engine {
   const works = new Set<Promise<unknown>>();
@@ -139,6 +129,13 @@ export function createEngine(state: State): Engine {
     process(row.pipeline);
   };
 
+  const delayed = async (row: Row): Promise<void> => {
+    await state.clock.sleep(1000 * timeoutSeconds(row.job?.spec.data['start_in']));
+    if (row.status !== 'scheduled' || stopped) return;
+    enqueue(row);
+    process(row.pipeline);
+  };
+
   const followDownstream = (row: Row) => {
     const status = bridgeStatus(row);
     if (status === null || status === row.status || completed.has(row.status)) return;
@@ -202,7 +199,10 @@ export function createEngine(state: State): Engine {
         if (decision === null) continue;
         changed = true;
         if (decision === 'run') enqueue(row);
-        else move(row, decision === 'skip' ? 'skipped' : 'manual');
+        else if (decision === 'delay') {
+          move(row, 'scheduled');
+          background(delayed(row));
+        } else move(row, decision === 'skip' ? 'skipped' : 'manual');
       }
     }
     const ended = recalculate(state, pipeline) && completed.has(pipeline.status);

@@ -35,7 +35,7 @@ const ansi = new RegExp(`${String.fromCodePoint(27)}\\[[0-9;]*m`, 'g');
 const graceMs = 10_000;
 
 /** Seconds of `1h 30m` and the like; GitLab's default is an hour. */
-function timeoutSeconds(text: unknown): number {
+export function timeoutSeconds(text: unknown): number {
   if (typeof text === 'number') return text;
   if (typeof text !== 'string') return 3600;
   const units: Record<string, number> = { d: 86_400, h: 3600, m: 60, s: 1 };

@@ -254,3 +254,39 @@ test('rules on includes; lint shows the whole file', async () => {
   expect(lint.body).toMatchObject({ valid: true });
   expect(lint.body.merged_yaml).toContain('"script"');
 });
+
+test('GitLab 17.11 knows neither the dashboard keys nor component headers nor posix_escape; 18.6 does', async () => {
+  const files = {
+    'escape.yml': 'spec: { inputs: { a: {} } }\n---\nb: { script: "echo $[[ inputs.a | posix_escape ]]" }\n',
+    'dashboard.yml':
+      'b: { script: "true", when: manual, environment: { name: x, kubernetes: { agent: "a:b", dashboard: { namespace: n } } } }\n',
+    'header.yml': 'spec: { component: [name] }\n---\nb: { script: "true" }\n',
+  };
+  const old = await startWorld({ profile: '17.11' });
+  try {
+    const token = old.gitlab.createUser('maintainer', { memberships: { ci: 40 } }).token;
+    const errorsOf = async (where: World, asked: Call, made: Projects, include: string) => {
+      const { url } = await made.create(`include: [${include}]\n`, undefined, files);
+      const { pipeline } = await made.outcome(url);
+      await where.gitlab.waitForPipelines();
+      return (await asked('GET', `${url}/pipelines/${pipeline.id}`)).body.yaml_errors as string | null;
+    };
+    const again = projects(old, old.as(token));
+    const seen = async (include: string) => [
+      await errorsOf(old, old.as(token), again, include),
+      await errorsOf(world, call, all, include),
+    ];
+    expect(await seen('{ local: escape.yml, inputs: { a: b c } }')).toEqual([
+      '`escape.yml`: no function matching `posix_escape`: check that the function name, arguments, and types are correct',
+      null,
+    ]);
+    expect(await seen('dashboard.yml')).toEqual([
+      'jobs:b:environment:kubernetes config contains unknown keys: dashboard',
+      null,
+    ]);
+    const [header] = await seen('header.yml');
+    expect(header).toBe('`header.yml`: header:spec config contains unknown keys: component');
+  } finally {
+    await old.close();
+  }
+});

@@ -114,3 +114,35 @@ test('pipelines by API and by trigger token, with variables', async () => {
     404,
   );
 });
+
+test('only and except, and jobs that wait for a time', async () => {
+  const { url, path } = await all.create(`
+branches: { script: "true", only: [branches] }
+tags: { script: "true", only: [tags] }
+pattern: { script: "true", only: [/^ma/] }
+except: { script: "true", except: [main] }
+condition: { script: "true", only: { refs: [branches], variables: [$CI_COMMIT_BRANCH == "main"] } }
+later: { script: "true", when: delayed, start_in: 1 second }
+requests: { script: "true", only: [merge_requests] }
+`);
+  expect(Object.keys((await all.outcome(url)).states).toSorted()).toEqual([
+    'branches',
+    'condition',
+    'later',
+    'pattern',
+  ]);
+  const scheduled = world.events.filter(
+    (event) => event.type === 'job' && event.project === path && event.name === 'later',
+  );
+  expect(scheduled.map((event) => event.type === 'job' && event.status)).toEqual([
+    'scheduled',
+    'pending',
+    'running',
+    'success',
+  ]);
+  await world.gitlab.seed(path, new Map([['a', 'a']]), 'tagged', { tag: 'v1' });
+  const tagged = (await call('GET', `${url}/pipelines?ref=v1`)).body as { readonly id: number }[];
+  await world.gitlab.waitForPipelines();
+  const jobs = (await call('GET', `${url}/pipelines/${tagged[0]?.id}/jobs`)).body as { readonly name: string }[];
+  expect(jobs.map((job) => job.name).toSorted()).toEqual(['except', 'later', 'tags']);
+});
