@@ -41,6 +41,12 @@ export interface CommandResult {
     readonly failure?: string;
     readonly skipped?: string;
   }[];
+  /** Gauges of `metrics.txt` (OpenMetrics); those of one name follow each other. */
+  readonly metrics?: readonly {
+    readonly name: string;
+    readonly labels: Readonly<Record<string, string>>;
+    readonly value: number;
+  }[];
   /** `summary.md`. */
   readonly summary?: string;
 }

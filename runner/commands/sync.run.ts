@@ -22,7 +22,7 @@ import type { Context } from '../context.ts';
 import { alignedTable } from '../output/table.ts';
 import { followIn, followStatusesIn, ownTimeouts } from './sync.follow.ts';
 import { planSync } from './sync.plan.ts';
-import { syncCases, syncSummary, syncText, syncVariables } from './sync.text.ts';
+import { syncCases, syncMetrics, syncSummary, syncText, syncVariables } from './sync.text.ts';
 
 /** What a run of sync is about, from flags, job and checkout. */
 export interface SyncRequest {
@@ -92,6 +92,7 @@ export async function syncPublished(
     exit: result.exit,
     dotenv: syncVariables(result),
     cases: syncCases(result),
+    metrics: syncMetrics(result),
     summary: syncSummary(result),
   };
 }

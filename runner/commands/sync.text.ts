@@ -11,20 +11,37 @@ export function syncText(result: SyncResult): string {
       `${pair.environment}/${pair.app}${one.artifact === pair.app ? '' : ` (${one.artifact})`}`,
       one.cluster,
       one.verdict,
-      secondsText(one.seconds),
+      ...phases.map((phase) => secondsText(one.seconds[phase])),
       one.message,
     ]),
   );
   const refused = result.refused.map(
     (claim) => `not told: ${claim.project}@${shortCommit(claim.commit)} for ${claim.app}: ${claim.reason}`,
   );
-  return [alignedTable([['APP', 'CLUSTER', 'VERDICT', 'SECONDS', 'MESSAGE'], ...rows]), ...refused].join('\n');
+  return [
+    alignedTable([['APP', 'CLUSTER', 'VERDICT', ...phases.map((phase) => phase.toUpperCase()), 'MESSAGE'], ...rows]),
+    ...refused,
+  ].join('\n');
 }
 
-/** `fetched 1.2, applied 3.4, healthy 8.0`: seconds since the run began. */
-function secondsText(seconds: PairResult['seconds']): string {
-  const last = seconds.healthy ?? seconds.applied ?? seconds.fetched;
-  return last === undefined ? '-' : last.toFixed(1);
+const phases = ['fetched', 'applied', 'healthy'] as const;
+
+/** Seconds since the run began until a phase was reached. */
+function secondsText(seconds: number | undefined): string {
+  return seconds === undefined ? '-' : `${seconds.toFixed(1)} s`;
+}
+
+/** How long each phase took, for each pair and cluster. */
+export function syncMetrics(result: SyncResult): NonNullable<CommandResult['metrics']> {
+  return result.pairs.flatMap(({ environment, app, clusters }) =>
+    clusters.flatMap(({ cluster, artifact, seconds }) =>
+      phases.flatMap((phase) => {
+        const value = seconds[phase];
+        const labels = { environment, app, artifact, cluster, phase };
+        return value === undefined ? [] : [{ name: 'sluice_phase_seconds', labels, value }];
+      }),
+    ),
+  );
 }
 
 /** Test cases for GitLab's test report: one for each pair and cluster. */
@@ -50,12 +67,12 @@ export function syncSummary(result: SyncResult): string {
   const rows = result.pairs.flatMap((pair) =>
     pair.clusters.map(
       (one) =>
-        `| ${pair.environment} | ${pair.app} | ${one.cluster} | ${one.verdict} | ${secondsText(one.seconds)} | ${cell(one.message)} |`,
+        `| ${pair.environment} | ${pair.app} | ${one.cluster} | ${one.verdict} | ${phases.map((phase) => secondsText(one.seconds[phase])).join(' | ')} | ${cell(one.message)} |`,
     ),
   );
   return [
-    '| environment | app | cluster | verdict | seconds | message |',
-    '| --- | --- | --- | --- | --- | --- |',
+    `| environment | app | cluster | verdict | ${phases.join(' | ')} | message |`,
+    '| --- | --- | --- | --- | --- | --- | --- | --- |',
     ...rows,
     '',
   ].join('\n');

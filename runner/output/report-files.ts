@@ -74,7 +74,7 @@ function xml(text: string): string {
     .replaceAll('\n', '&#10;');
 }
 
-function metrics({ command, seconds, exit, document }: ReportInput): string {
+function metrics({ command, seconds, exit, document, result }: ReportInput): string {
   const durations = (document['durations'] ?? {}) as Readonly<Record<string, number>>;
   return [
     '# TYPE sluice_exit_code gauge',
@@ -87,7 +87,18 @@ function metrics({ command, seconds, exit, document }: ReportInput): string {
         ([step, value]) =>
           `sluice_duration_seconds{command="${command}",step="${step.replaceAll(/["\\\n]/g, '_')}"} ${value.toFixed(3)}`,
       ),
+    ...[...Map.groupBy(result?.metrics ?? [], ({ name }) => name)].flatMap(([name, gauges]) => [
+      `# TYPE ${name} gauge`,
+      ...gauges.map(({ labels, value }) => `${name}{${labelText(labels)}} ${value}`),
+    ]),
     '# EOF',
     '',
   ].join('\n');
+}
+
+function labelText(labels: Readonly<Record<string, string>>): string {
+  const escapes: Readonly<Record<string, string>> = { '\\': '\\\\', '"': '\\"', '\n': '\\n' };
+  return Object.entries(labels)
+    .map(([name, value]) => `${name}="${value.replaceAll(/[\\"\n]/g, (char) => escapes[char]!)}"`)
+    .join(',');
 }

@@ -94,7 +94,7 @@ async function postAt(
 ): Promise<Posted | 'pipeline-missing'> {
   const { pipelineId } = report;
   const fresh = options.last?.state === 'pending' && report.state === 'running' && options.only === undefined;
-  const standing = fresh ? { ...options.last!, pipelineId } : await standingIn(gitlab, report, options);
+  const standing = fresh ? { ...options.last, pipelineId } : await standingIn(gitlab, report, options);
   const kept = options.keep !== undefined && standing?.state === options.keep && !isFinal(report.state);
   const moved = options.only !== undefined && (standing?.id !== options.only || isFinal(standing.state));
   const step = kept || moved ? 'done' : stepTo(standing?.state ?? null, report.state);

@@ -7,7 +7,7 @@ import { startCluster } from '../../sandbox/cluster/cluster.ts';
 import type { SimulatedCluster } from '../../sandbox/cluster/handle.ts';
 import type { GitLabServer } from '../../sandbox/gitlab/handle.ts';
 import { startGitLab } from '../../sandbox/gitlab/server.ts';
-import { startRegistry } from '../../sandbox/registry/server.ts';
+import { startRegistry, type RegistryServer } from '../../sandbox/registry/server.ts';
 import { binaryPath } from '../../scripts/binaries.mjs';
 
 const root = join(import.meta.dirname, '..', '..');
@@ -25,6 +25,9 @@ export interface Run {
 export interface DeliveryWorld extends AsyncDisposable {
   readonly gitlab: GitLabServer;
   readonly cluster: SimulatedCluster;
+  readonly registry: RegistryServer;
+  /** The checkout that the CLI runs in. */
+  readonly checkout: string;
   /** The application commit that the delivery commits name. */
   readonly origin: string;
   /** Every credential of the world. */
@@ -81,7 +84,8 @@ spec:
 `,
 };
 
-export async function deliveryWorld(): Promise<DeliveryWorld> {
+/** `skewMs`: how far the cluster's clock is ahead of ours. */
+export async function deliveryWorld({ skewMs = 0 } = {}): Promise<DeliveryWorld> {
   await using stack = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'sluice-delivery-'));
   stack.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
@@ -96,6 +100,7 @@ export async function deliveryWorld(): Promise<DeliveryWorld> {
     env: { PATH: path },
     folder,
     timeScale: 0.05,
+    now: () => Date.now() + skewMs,
   });
   stack.defer(() => cluster.stop());
   cluster.apply('apiVersion: v1\nkind: Namespace\nmetadata: { name: flux-system }\n');
@@ -130,6 +135,8 @@ export async function deliveryWorld(): Promise<DeliveryWorld> {
   return {
     gitlab,
     cluster,
+    registry,
+    checkout,
     origin,
     secrets: [bot.token, cluster.adminToken],
     async deliver(tag, trailers, settings = app.settings) {
