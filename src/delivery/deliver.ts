@@ -17,9 +17,10 @@ const MOST_CONTENDERS = 500;
  */
 export async function deliverByPush(order: Order, work: Workplace): Promise<Delivery> {
   const { clone, cache, past, clock, deadline, signal } = work;
-  const known = new Set<string>();
+  const first = await clone.head();
+  let recent = 0;
+  let started = clock.now();
   for (let attempts = 1; ; attempts += 1) {
-    const started = clock.now();
     const head = await clone.head();
     const prepared = await prepare(await openTip(clone, cache, signal), past, order);
     if (attempts === 1) for (const note of prepared.notes) work.note(note);
@@ -34,21 +35,32 @@ export async function deliverByPush(order: Order, work: Workplace): Promise<Deli
       return { ...result('pushed', { sha, origins: order.origin ? [order.origin] : [] }), attempts };
     }
     const attemptMs = clock.now() - started;
-    await clone.refresh(signal);
-    for (const commit of (await clone.history()).commits.slice(0, MOST_CONTENDERS)) {
-      if (commit.sha === head) break;
-      known.add(commit.sha);
+    // A newer pipeline has mostly landed by the first loss. Later ones wait before they look: one fetch for each attempt.
+    if (attempts === 1) {
+      recent = await landedSince(work, head);
+      if (await isOutrun(past, order)) continue;
     }
-    if (await isOutrun(past, order)) continue;
-    const landed = known.size;
-    const wait = backoff({ attempts, landed, attemptMs }, clock.random());
     if (clock.now() >= deadline) {
+      const landed = await landedSince(work, first);
       throw new Fault('contention', `${attempts} pushes to ${clone.branch} lost against others (${landed} commits)`);
     }
+    const wait = Math.min(
+      backoff({ attempts, landed: recent, attemptMs }, clock.random()),
+      Math.max(0, deadline - clock.now() - 2 * attemptMs),
+    );
     work.note(`somebody pushed to ${clone.branch} first (attempt ${attempts}); trying again in ${Math.ceil(wait)} ms`);
-    await clock.sleep(Math.min(wait, Math.max(0, deadline - clock.now() - 2 * attemptMs)), signal);
-    if (wait > attemptMs) await clone.refresh(signal);
+    await clock.sleep(wait, signal);
+    started = clock.now();
+    if (attempts > 1 || wait > attemptMs) recent = await landedSince(work, head);
   }
+}
+
+/** Fetches the branch again; answers how many commits came after `former` (at most MOST_CONTENDERS). */
+async function landedSince({ clone, signal }: Workplace, former: string): Promise<number> {
+  await clone.refresh(signal);
+  const commits = (await clone.history()).commits.slice(0, MOST_CONTENDERS);
+  const known = commits.findIndex((commit) => commit.sha === former);
+  return known < 0 ? commits.length : known;
 }
 
 /** Do newer pipelines' values stand for all pairs by now? Then there is nothing to wait for. */

@@ -30,6 +30,8 @@ export interface DeliveryGitOptions {
   readonly notice?: (text: string) => void;
 }
 
+/** After a lost race the files that changed are needed most likely, and are few: they come with their commits. */
+const SMALL_FILES = '--filter=blob:limit=256k';
 /** Tries of a fetch or push while the server does not answer. */
 const TRIES = 4;
 
@@ -118,6 +120,8 @@ async function cloned(
     email: options.author?.email ?? `sluice@noreply.${host || 'localhost'}`,
   };
   const fetched = new Set<string>();
+  /** Blobs that most likely came with a refresh. */
+  const here = new Set<string>();
   const left = new AbortController();
   let deepening: Promise<void> = Promise.resolve();
   const fetch = ['fetch', '--quiet', '--no-tags', '--no-write-fetch-head', '--no-auto-maintenance'] as const;
@@ -139,6 +143,13 @@ async function cloned(
     for (const oid of oids) fetched.add(oid);
   }
 
+  function contents(oids: readonly string[], abort: AbortSignal | undefined) {
+    const missing = filtered ? [...new Set(oids)].filter((oid) => !fetched.has(oid) && !here.has(oid)) : [];
+    const ready = bring(missing, abort);
+    ready.catch(() => {});
+    return streamBlobs(processes, bare, { ...env, ...offline }, oids, abort, ready);
+  }
+
   async function deepened(since: number | null, abort: AbortSignal): Promise<void> {
     const [newest] = tip.history;
     if (newest && (await options.files.read(`${bare}/shallow`)) !== null) await past.fetch(newest, since, abort);
@@ -153,19 +164,30 @@ async function cloned(
     tree: () => Promise.resolve(tip.tree),
     history: () => Promise.resolve(past.continued(tip.history)),
     async refresh(abort) {
-      await transport([...fetch, 'origin', reference], { signal: abort });
+      const former = new Set(tip.tree.map((entry) => entry.oid));
+      await transport([...fetch, SMALL_FILES, 'origin', reference], { signal: abort });
       tip = (await readTip(locally, tip)) ?? tip;
+      for (const { oid } of tip.tree) if (!former.has(oid)) here.add(oid);
       return tip.sha;
     },
     deepen(since, abort) {
       deepening = deepened(since, abort ? AbortSignal.any([abort, left.signal]) : left.signal);
       return deepening;
     },
-    blobs(oids, abort) {
-      const missing = filtered ? [...new Set(oids)].filter((oid) => !fetched.has(oid)) : [];
-      const ready = bring(missing, abort);
-      ready.catch(() => {});
-      return streamBlobs(processes, bare, { ...env, ...offline }, oids, abort, ready);
+    async *blobs(oids, abort) {
+      let read = 0;
+      try {
+        for await (const blob of contents(oids, abort)) {
+          read += 1;
+          yield blob;
+        }
+        return;
+      } catch (error) {
+        // What a refresh brings leaves large files out, without a word.
+        const guessed = oids.slice(read).filter((oid) => here.delete(oid));
+        if (guessed.length === 0 || abort?.aborted) throw error;
+      }
+      yield* contents(oids.slice(read), abort);
     },
     async commit(parent, files, message) {
       const at = Math.floor(clock.now() / 1000);

@@ -105,6 +105,7 @@ test('the wait grows with losses and with what landed, and has an end', () => {
   expect(backoff({ attempts: 1, landed: 1, attemptMs: 200 }, 1)).toBe(200);
   expect(backoff({ attempts: 3, landed: 1, attemptMs: 200 }, 1)).toBe(1400);
   expect(backoff({ attempts: 1, landed: 40, attemptMs: 200 }, 0.5)).toBe(4000);
+  expect(backoff({ attempts: 9, landed: 1, attemptMs: 200 }, 1)).toBe(1400);
   expect(backoff({ attempts: 99, landed: 1000, attemptMs: 9000 }, 1)).toBe(60_000);
   expect(backoff({ attempts: 5, landed: 3, attemptMs: 200 }, 0)).toBe(0);
 });

@@ -4,7 +4,7 @@ import { secret } from '../../src/secret.ts';
 import type { Clock } from '../../src/systems/clock.ts';
 import { localFiles } from '../../src/systems/files-local.ts';
 import { connectDeliveryGit, type DeliveryGitOptions } from '../../src/systems/git-delivery.ts';
-import type { DeliveryGit } from '../../src/systems/git-remote.ts';
+import type { DeliveryClone, DeliveryGit } from '../../src/systems/git-remote.ts';
 import { type GitFolder, gitFolder } from '../doubles/git-folder.ts';
 import { type GitServer, gitServer } from '../doubles/git-server.ts';
 
@@ -65,4 +65,11 @@ export async function cloneWorld(): Promise<CloneWorld> {
       if (left.length > 0) throw new Error(`left behind: ${left.join(', ')}`);
     },
   };
+}
+
+/** Texts of blobs. */
+export async function contentsOf(clone: DeliveryClone, oids: readonly string[]): Promise<string[]> {
+  const contents: string[] = [];
+  for await (const blob of clone.blobs(oids)) contents.push(new TextDecoder().decode(blob.content));
+  return contents;
 }

@@ -1,7 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { DeliveryClone } from '../../src/systems/git-remote.ts';
-import { type CloneWorld, cloneWorld } from './clone-world.ts';
+import { type CloneWorld, cloneWorld, contentsOf } from './clone-world.ts';
 
 let w: CloneWorld;
 let { world, server, url, commits, connect } = {} as CloneWorld;
@@ -10,12 +9,6 @@ beforeEach(async () => {
   ({ world, server, url, commits, connect } = w);
 });
 afterEach(() => w[Symbol.asyncDispose]());
-
-async function contentsOf(clone: DeliveryClone, oids: readonly string[]): Promise<string[]> {
-  const contents: string[] = [];
-  for await (const blob of clone.blobs(oids)) contents.push(new TextDecoder().decode(blob.content));
-  return contents;
-}
 
 describe('a clone', () => {
   test('has the tip alone, without file contents', async () => {

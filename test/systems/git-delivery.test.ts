@@ -2,7 +2,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { secret } from '../../src/secret.ts';
-import { type CloneWorld, cloneWorld } from './clone-world.ts';
+import { type CloneWorld, cloneWorld, contentsOf } from './clone-world.ts';
 
 let w: CloneWorld;
 let { world, server, url, commits, waits, connect, tip } = {} as CloneWorld;
@@ -94,6 +94,19 @@ describe('a push', () => {
     const again = await clone.commit(other, new Map([['x', bytes('1')]]), 'm');
     expect(await clone.push(again, 'main')).toBe('pushed');
     expect(await clone.push(again, 'main')).toBe('pushed');
+  });
+
+  test('that lost brings the files that changed, and fetches large ones when they are read', async () => {
+    await using clone = await connect().clone(url, 'main');
+    const large = 'x'.repeat(300_000);
+    await world.commit('delivery.git', { 'apps/web/a.yaml': 'a: 4\n', large });
+    await clone.refresh();
+    const oids = new Map((await clone.tree()).map((entry) => [entry.path, entry.oid]));
+    const before = server.requests.length;
+    expect(await contentsOf(clone, [oids.get('apps/web/a.yaml')!])).toEqual(['a: 4\n']);
+    expect(server.requests).toHaveLength(before);
+    const all = ['apps/web/a.yaml', 'large', 'apps/api/b.yaml'].map((path) => oids.get(path)!);
+    expect(await contentsOf(clone, all)).toEqual(['a: 4\n', large, 'b: 3\n']);
   });
 
   test.each([
