@@ -22,6 +22,13 @@ export interface Entries {
   readonly files: ReadonlyMap<string, Entry>;
   /** Paths that cannot travel, with the reason as a sentence: submodules, symlinks that lead out or to nothing. */
   readonly barred: ReadonlyMap<string, string>;
+  /** Symlinks that were followed: their text as it is in git, and the path that they finally name. */
+  readonly links: ReadonlyMap<string, { readonly text: string; readonly to: string }>;
+}
+
+/** Is a path a followed symlink, or below one? */
+export function isLinked(path: string, followed: ReadonlyMap<string, unknown>): boolean {
+  return followed.size > 0 && prefixes(path).some((prefix) => followed.has(prefix));
 }
 
 /** How symlinks are read: the text of a symlink's blob, by oid. */
@@ -52,7 +59,7 @@ export function expandLinks(tree: readonly GitEntry[], targets: LinkTargets): En
       files.set(path, { path, oid, size, executable: entry.mode === '100755' });
     }
   }
-  if (linkAt.size === 0) return withoutUnreadable(files, barred);
+  const followed = new Map<string, { readonly text: string; readonly to: string }>();
   const plain = [...files.values()];
   for (const path of linkAt.keys()) {
     const target = resolveLink(path, linkAt);
@@ -65,12 +72,14 @@ export function expandLinks(tree: readonly GitEntry[], targets: LinkTargets): En
     else if (!copyFolder(path, target.path, plain, linkAt, files, barred)) {
       barred.set(path, `is a symlink to ${target.path}, which is not in the commit`);
     }
+    if (!barred.has(path)) followed.set(path, { text: linkAt.get(path) ?? '', to: target.path });
   }
-  return withoutUnreadable(files, barred);
+  withoutUnreadable(files, barred);
+  return { files, barred, links: followed };
 }
 
 /** Bars names that Flux's untar stops at (github.com/fluxcd/pkg/tar `untar.go`, `validRelPath`), and those that are no UTF-8. */
-function withoutUnreadable(files: Map<string, Entry>, barred: Map<string, string>): Entries {
+function withoutUnreadable(files: Map<string, Entry>, barred: Map<string, string>): void {
   for (const path of files.keys()) {
     const why = /\\|\.\.\//.test(path)
       ? 'has a name that Flux refuses to unpack (it holds \\ or ../): rename it'
@@ -80,7 +89,6 @@ function withoutUnreadable(files: Map<string, Entry>, barred: Map<string, string
     if (why !== null) barred.set(path, why);
   }
   for (const path of barred.keys()) files.delete(path);
-  return { files, barred };
 }
 
 /** Puts a folder's files below a symlink to it; false where there are none. Symlinks inside it are followed once more. */

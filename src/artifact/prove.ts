@@ -19,11 +19,16 @@ export interface BuildFolder extends AsyncDisposable {
 /** What a build gave. */
 export type Rendered = { readonly ok: true; readonly yaml: string } | { readonly ok: false; readonly error: string };
 
-/** Writes files to a temporary folder. */
+/**
+ * Writes files to a temporary folder; `links`: symlinks (path → text) beside them, by which `names` are there too. In a
+ * checkout kustomize follows symlinks, and goes on from where they lead.
+ */
 export async function materialize(options: {
   readonly files: Files;
   readonly kustomize: Kustomize;
   readonly content: AsyncIterable<ArchiveFile> | Iterable<ArchiveFile>;
+  readonly links?: ReadonlyMap<string, string>;
+  readonly names?: Iterable<string>;
   readonly signal?: AbortSignal | undefined;
 }): Promise<BuildFolder> {
   const { files, kustomize, content, signal } = options;
@@ -36,11 +41,12 @@ export async function materialize(options: {
       const target = `${folder.path}/tree/${file.path}`;
       await (of instanceof Uint8Array ? files.write(target, of) : files.writeStream(target, of.chunks()));
     }
+    for (const [path, text] of options.links ?? []) await files.link(`${folder.path}/tree/${path}`, text);
   } catch (error) {
     await folder[Symbol.asyncDispose]();
     throw error;
   }
-  const tree: Tree = treeOf(paths);
+  const tree: Tree = treeOf(options.names ?? paths);
   let builds = 0;
   return {
     async build(build) {

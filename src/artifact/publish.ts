@@ -20,7 +20,7 @@ import { materialize, type BuildFolder } from './prove.ts';
 import type { Publication, PublishedArtifact, PublishedRange } from './published.ts';
 import { publishItem, type Run } from './publish-item.ts';
 import { rangesOf } from './range.ts';
-import { openSnapshot } from './snapshot.ts';
+import { checkoutOf, openSnapshot } from './snapshot.ts';
 import { checkTags } from './tags.ts';
 
 /** What `publish` works with. */
@@ -120,8 +120,9 @@ export async function publish(systems: PublishSystems, input: PublishInput): Pro
     notice,
     open: (commit, options) => openSnapshot(git, commit, options),
     full() {
-      const content = snapshot.files([...snapshot.entries.files.values()], signal);
-      full ??= materialize({ files, kustomize, content, signal }).then((folder) => disposals.use(folder));
+      full ??= materialize({ files, kustomize, ...checkoutOf(snapshot, signal), signal }).then((folder) => {
+        return disposals.use(folder);
+      });
       return full;
     },
     closedGate(name) {

@@ -1,8 +1,9 @@
+import { posix } from 'node:path';
 import { Fault } from '../fault.ts';
 import type { Tree } from '../manifest/reach.ts';
 import type { CommitInfo, GitRepository } from '../systems/git.ts';
 import type { ArchiveFile } from './archive.ts';
-import { expandLinks, links, type Entries, type Entry } from './entries.ts';
+import { expandLinks, isLinked, links, type Entries, type Entry } from './entries.ts';
 import { ignoreFileName, ignoreRules } from './ignore.ts';
 import { treeOf } from './select.ts';
 
@@ -21,6 +22,8 @@ export interface Snapshot {
   prefetch(entries: readonly Entry[]): Promise<void>;
   /** Files with their contents, in order. Fault `tree_refused` for a Git LFS pointer. */
   files(entries: readonly Entry[], signal?: AbortSignal): AsyncGenerator<ArchiveFile>;
+  /** As `files`, pointers among them. */
+  anyFiles(entries: readonly Entry[], signal?: AbortSignal): AsyncGenerator<ArchiveFile>;
 }
 
 /** Larger contents are never held as a whole. */
@@ -47,17 +50,47 @@ export async function openSnapshot(
   };
   const text = (oid: string) => Buffer.from(kept.get(oid) ?? []).toString();
 
-  const ignoreFiles = tree.filter(
-    (entry) => entry.path.split('/').at(-1) === ignoreFileName && entry.mode !== '160000',
-  );
-  await keep([...links(tree), ...ignoreFiles].map((entry) => entry.oid));
+  await keep(links(tree).map((entry) => entry.oid));
   const expanded = expandLinks(tree, new Map(links(tree).map((entry) => [entry.oid, text(entry.oid)])));
+  const ignoreFiles = [...expanded.files.values()].filter(({ path }) => posix.basename(path) === ignoreFileName);
+  await keep(ignoreFiles.map((entry) => entry.oid));
   const rules = ignore ? ignoreFiles.map((entry) => [entry.path, text(entry.oid)] as const) : [];
   const ignored = ignoreRules(new Map(rules));
   const remaining = <T>(map: ReadonlyMap<string, T>) => new Map([...map].filter(([path]) => !ignored(path)));
-  const entries: Entries = { files: remaining(expanded.files), barred: remaining(expanded.barred) };
+  const entries: Entries = { ...expanded, files: remaining(expanded.files), barred: remaining(expanded.barred) };
   const texts = new Map<string, string>();
   for (const { path, oid } of ignoreFiles) if (entries.files.has(path)) texts.set(path, text(oid));
+
+  async function* anyFiles(wanted: readonly Entry[], signal?: AbortSignal): AsyncGenerator<ArchiveFile> {
+    const isHeld = (entry: Entry) => entry.size === null || entry.size <= STREAMED;
+    const first = new Map<string, number>();
+    for (const [index, { oid }] of wanted.entries()) if (!first.has(oid)) first.set(oid, index);
+    const last = new Map(wanted.map(({ oid }, index) => [oid, index]));
+    // Large contents are read again for each path that has them; others once.
+    const asked = wanted.filter((entry, index) => {
+      return !kept.has(entry.oid) && (!isHeld(entry) || first.get(entry.oid) === index);
+    });
+    const oids = asked.map(({ oid }) => oid);
+    const stream = git.contents(oids, signal)[Symbol.asyncIterator]();
+    const early = new Map<string, Uint8Array>();
+    try {
+      for (const [index, entry] of wanted.entries()) {
+        const { path, oid, executable } = entry;
+        let content: ArchiveFile['content'] | undefined = kept.get(oid) ?? early.get(oid);
+        if (content === undefined) {
+          const next = await stream.next();
+          if (next.done || next.value.oid !== oid) throw new Fault('commit_missing', `git gave no content for ${path}`);
+          const held = isHeld(entry) ? await next.value.whole() : null;
+          if (held && last.get(oid) !== index) early.set(oid, held);
+          content = held ?? next.value;
+        }
+        if (last.get(oid) === index) early.delete(oid);
+        yield { path, executable, content };
+      }
+    } finally {
+      await stream.return?.(undefined);
+    }
+  }
 
   return {
     commit,
@@ -81,39 +114,23 @@ export async function openSnapshot(
       }
       await keep(small);
     },
+    anyFiles,
     async *files(wanted, signal) {
-      const isHeld = (entry: Entry) => entry.size === null || entry.size <= STREAMED;
-      const first = new Map<string, number>();
-      for (const [index, { oid }] of wanted.entries()) if (!first.has(oid)) first.set(oid, index);
-      const last = new Map(wanted.map(({ oid }, index) => [oid, index]));
-      // Large contents are read again for each path that has them; others once.
-      const asked = wanted.filter((entry, index) => {
-        return !kept.has(entry.oid) && (!isHeld(entry) || first.get(entry.oid) === index);
-      });
-      const oids = asked.map(({ oid }) => oid);
-      const stream = git.contents(oids, signal)[Symbol.asyncIterator]();
-      const early = new Map<string, Uint8Array>();
-      try {
-        for (const [index, entry] of wanted.entries()) {
-          const { path, oid, executable } = entry;
-          let content: ArchiveFile['content'] | undefined = kept.get(oid) ?? early.get(oid);
-          if (content === undefined) {
-            const next = await stream.next();
-            if (next.done || next.value.oid !== oid)
-              throw new Fault('commit_missing', `git gave no content for ${path}`);
-            const held = isHeld(entry) ? await next.value.whole() : null;
-            if (held && last.get(oid) !== index) early.set(oid, held);
-            content = held ?? next.value;
-          }
-          if (last.get(oid) === index) early.delete(oid);
-          if (content instanceof Uint8Array) refusePointer(path, content);
-          yield { path, executable, content };
-        }
-      } finally {
-        await stream.return?.(undefined);
+      for await (const file of anyFiles(wanted, signal)) {
+        if (file.content instanceof Uint8Array) refusePointer(file.path, file.content);
+        yield file;
       }
     },
   };
+}
+
+/** A commit as a checkout has it, with its symlinks (those that lead to something), for `materialize`. */
+export function checkoutOf(snapshot: Snapshot, signal?: AbortSignal) {
+  const { files, links: followed } = snapshot.entries;
+  const whole = [...followed].filter(([, { to }]) => files.has(to) || snapshot.tree.isDirectory(to));
+  const linked = new Map(whole.map(([path, { text }]) => [path, text]));
+  const plain = [...files.values()].filter(({ path }) => !isLinked(path, linked));
+  return { content: snapshot.anyFiles(plain, signal), links: linked, names: files.keys() };
 }
 
 /** Git LFS leaves a small text in the place of the file (github.com/git-lfs/git-lfs docs/spec.md). */

@@ -1,5 +1,17 @@
 import { createWriteStream, rmSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readFile, readdir, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  mkdir,
+  mkdtemp,
+  readFile,
+  readdir,
+  realpath,
+  rename,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { Fault } from '../fault.ts';
@@ -68,6 +80,14 @@ export function localFiles(folder: string, temporaryFolder: string): Files {
         await rename(at(from), at(to));
       } catch (error) {
         throw unreadable(to, error);
+      }
+    },
+    async link(path, target) {
+      try {
+        await mkdir(dirname(at(path)), { recursive: true });
+        await symlink(target, at(path));
+      } catch (error) {
+        throw unreadable(path, error);
       }
     },
     async list(path) {

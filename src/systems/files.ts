@@ -10,6 +10,8 @@ export interface Files {
   writeStream(path: string, content: AsyncIterable<Uint8Array>): Promise<void>;
   /** Moves a file of this folder's file system; its folder is made. */
   rename(from: string, to: string): Promise<void>;
+  /** Makes a symbolic link. */
+  link(path: string, target: string): Promise<void>;
   /** Files below a folder, recursively (not .git), paths as given + '/' + relative, sorted; null where it is no folder. */
   list(path: string): Promise<readonly string[] | null>;
   /** A new private temporary folder, removed on disposal. */

@@ -43,7 +43,7 @@ describe('the tree comes from git', () => {
     });
   });
 
-  test('a Git LFS pointer is refused', async () => {
+  test('a Git LFS pointer is refused, unless it is somebody else’s', async () => {
     await using world = await publishing();
     const pointer = `version https://git-lfs.github.com/spec/v1\noid sha256:${'0'.repeat(64)}\nsize 12\n`;
     const sha = await world.commit({
@@ -54,6 +54,8 @@ describe('the tree comes from git', () => {
       outcome: 'refused',
       reason: expect.stringContaining('Git LFS'),
     });
+    const elsewhere = await world.commit({ [`${root}/a.bin`]: 'plain', 'docs/film.mp4': pointer });
+    expect(only(await world.publish(elsewhere)).outcome).toBe('pushed');
   });
 
   test('names of every kind travel, executables stay so', async () => {
@@ -71,6 +73,38 @@ describe('the tree comes from git', () => {
     expect(Object.keys(await filesOf(world)).sort()).toEqual(
       [...names, 'run.yaml'].map((name) => `${root}/${name}`).sort(),
     );
+  });
+
+  test('a symlinked folder that builds otherwise in its new place is refused', async () => {
+    await using world = await publishing();
+    await world.commit({
+      'shared/common/kustomization.yaml': 'resources: [../x.yaml]\n',
+      'shared/x.yaml': map('x'),
+      [`${root}/x.yaml`]: map('y'),
+      [`${root}/kustomization.yaml`]: 'resources: [common]\n',
+    });
+    const sha = await world.commit({ [`${root}/common`]: '../../../shared/common' }, { mode: '120000' });
+    expect(only(await world.publish(sha))).toMatchObject({
+      outcome: 'refused',
+      reason: expect.stringContaining('differently'),
+    });
+    const mended = await world.commit({
+      'shared/common/kustomization.yaml': 'resources: [z.yaml]\n',
+      'shared/common/z.yaml': map('x'),
+    });
+    expect(only(await world.publish(mended)).outcome).toBe('pushed');
+  });
+
+  test('a symlinked .sourceignore counts as the file that it names', async () => {
+    await using world = await publishing();
+    await world.commit({
+      'shared/ignore': '!*.png\n',
+      [`${root}/kustomization.yaml`]: 'configMapGenerator: [{name: a, files: [a.png]}]\n',
+      [`${root}/a.png`]: 'PNG',
+    });
+    const sha = await world.commit({ '.sourceignore': 'shared/ignore' }, { mode: '120000' });
+    expect(only(await world.publish(sha)).outcome).toBe('pushed');
+    expect((await filesOf(world))['.sourceignore']).toBe('!*.png\n');
   });
 
   test('large files stream through, also where several paths share one', async () => {
