@@ -33,6 +33,8 @@ export interface ChainInput {
   readonly touched: ReadonlyMap<string, boolean>;
   /** When something was first seen without a break. */
   readonly since: (what: string) => number;
+  /** What is remembered between looks; `completed <key>` for jobs that were seen to have completed. */
+  readonly seen: Set<string>;
   /** Has it been seen without a break for so many milliseconds? */
   readonly stoodFor: (what: string, ms: number) => boolean;
 }
@@ -132,14 +134,26 @@ export function walkChain(input: ChainInput): Chain {
         } else queue.push({ consumer: child, after });
       } else if (judgeWorkloads && isWorkload(entry.kind, entry.group) && !checked.has(key)) {
         visited.add(key);
-        const missing = unread(entry.kind, ref, after);
-        judgements.push(
-          missing ??
-            view.workload(ref)?.judgement ??
-            judged(ref, 'progressing', 'NotFound', 'it was applied but is not there', { grace: 'gone' }),
-        );
+        judgements.push(unread(entry.kind, ref, after) ?? judgeWorkload(ref));
       }
     }
+  }
+
+  /** A job may be removed as soon as it has ended (ttlSecondsAfterFinished), well or not. */
+  function judgeWorkload(ref: ObjectRef): Judgement {
+    const found = view.workload(ref)?.judgement;
+    const completed = `completed ${keyOf(ref)}`;
+    if (found?.state === 'ready' && ref.kind === 'Job') input.seen.add(completed);
+    if (found) return found;
+    if (input.seen.has(completed))
+      return judged(ref, 'ready', 'Completed', 'the job has completed, and is gone', { applied: true });
+    const text = 'it was applied but is not there';
+    return ref.kind === 'Job'
+      ? judged(ref, 'progressing', 'NotFound', `${text}: whether the job ended well cannot be told`, {
+          grace: 'gone',
+          becomes: 'unknown',
+        })
+      : judged(ref, 'progressing', 'NotFound', text, { grace: 'gone' });
   }
 
   function visitKustomization(object: KustomizationObject, after: number): void {

@@ -87,6 +87,8 @@ export interface Judgement {
   readonly applied: boolean;
   /** Set where `state` is `progressing` and staying so means failure. */
   readonly grace?: Grace;
+  /** What it is when it has outlasted its patience; default `failed`. */
+  readonly becomes?: 'unknown';
   /** A run is under way that has not got as far as the wanted revision. */
   readonly trying?: boolean;
 }
@@ -100,7 +102,7 @@ export function judged(
   state: Judgement['state'],
   reason: string,
   message: string,
-  more: Partial<Pick<Judgement, 'applied' | 'grace' | 'trying'>> = {},
+  more: Partial<Pick<Judgement, 'applied' | 'grace' | 'becomes' | 'trying'>> = {},
 ): Judgement {
   return { ref, state, reason, message, applied: false, ...more };
 }

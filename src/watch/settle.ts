@@ -95,6 +95,7 @@ export function settle(input: SettleInput): Settled {
       ours: followed.wanted,
       touched: input.touched,
       since: marks.since,
+      seen,
       stoodFor: (what, ms) => !marks.recent(what, ms),
     });
     // Before the source shows our revision nothing below it speaks of it, but a suspension or deletion does.
@@ -210,7 +211,7 @@ function outlast(one: Judgement, marks: Marks, patience: Patience, fetched: bool
     if (one.trying) marks.carry(what('artifact'));
     return one;
   }
-  return marks.recent(what(one.grace), patience[one.grace]) ? one : { ...one, state: 'failed' };
+  return marks.recent(what(one.grace), patience[one.grace]) ? one : { ...one, state: one.becomes ?? 'failed' };
 }
 
 /** Judgements as they stand in verdicts. */

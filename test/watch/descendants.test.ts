@@ -64,6 +64,26 @@ describe('Kustomizations below', () => {
     expect(name(lookAt().look(source(), top, worker(2)))).toBe('synced');
   });
 
+  test('a job that is removed when it has ended: green where that was seen, else unknown', () => {
+    const top = kustomization(at(ours), { spec: { wait: false }, status: entries('shop_migrate_batch_Job') });
+    const job = (type: string) => ({
+      apiVersion: 'batch/v1',
+      kind: 'Job',
+      metadata: { name: 'migrate', namespace: 'shop' },
+      spec: {},
+      status: { conditions: conditions([type, 'True', 'Reason']) },
+    });
+    const busy = kustomization(at(ours), { name: 'later', spec: { wait: false }, status: { conditions: [] } });
+    const seen = lookAt();
+    expect(name(seen.look(source(), top, job('Complete'), busy))).toBeNull();
+    seen.tick(1_000);
+    expect(name(seen.look(source(), top))).toBe('synced');
+    const unseen = lookAt();
+    unseen.look(source(), top);
+    expect(unseen.pass(31_000).verdict).toMatchObject({ verdict: 'unknown', reason: 'NotFound' });
+    expect(name(lookAt().look(source(), top, job('Failed')))).toBe('failed');
+  });
+
   test('what is applied to another cluster is unknown, unless Flux waits for it there', () => {
     const elsewhere = (wait: boolean, id: string) =>
       kustomization(at(ours), {
