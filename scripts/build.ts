@@ -1,7 +1,7 @@
 import { chmod, mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build, type Plugin } from 'esbuild';
-import { thirdPartyLicences } from './licences.ts';
+import { bundledPackages, thirdPartyLicences } from './licences.ts';
 
 const root = join(import.meta.dirname, '..');
 
@@ -88,10 +88,10 @@ export async function bundle(): Promise<void> {
     if (path === entry) await chmod(staging, 0o755);
     await rename(staging, path);
   }
-  await writeFile(
-    join(outdir, 'THIRD-PARTY-LICENCES.txt'),
-    await thirdPartyLicences(root, Object.keys(metafile.inputs)),
-  );
+  const packages = await bundledPackages(root, Object.keys(metafile.inputs));
+  await writeFile(join(outdir, 'THIRD-PARTY-LICENCES.txt'), await thirdPartyLicences(root, packages));
+  const names = packages.map(({ name, version }) => `${name}@${version}`);
+  await writeFile(join(outdir, 'packages.json'), `${JSON.stringify(names, null, 2)}\n`);
   const current = new Set(outputFiles.map(({ path }) => path));
   for (const name of await readdir(join(outdir, 'chunks'))) {
     const path = join(outdir, 'chunks', name);

@@ -11,11 +11,11 @@ export interface Component {
   readonly 'bom-ref'?: string;
 }
 
-/** What `npm sbom --sbom-format cyclonedx` prints. */
+/** What `npm sbom --sbom-format cyclonedx` prints; with `--omit=dev` it would leave out what development needs too. */
 export interface NpmSbom {
   readonly metadata: { readonly component: Readonly<Record<string, unknown>> } & Readonly<Record<string, unknown>>;
   readonly components: readonly Component[];
-  readonly dependencies: readonly { readonly ref: string }[];
+  readonly dependencies: readonly { readonly ref: string; readonly dependsOn?: readonly string[] }[];
 }
 
 /** A program that came as a file, with the module that it is built from. */
@@ -46,6 +46,17 @@ export function debianComponents(lines: string, distribution: string): readonly 
       const purl = `pkg:deb/debian/${encodeURIComponent(name)}@${encodeURIComponent(version)}?arch=${architecture}&distro=${distribution}`;
       return { type: 'library', name, version, purl, 'bom-ref': purl };
     });
+}
+
+/** An `npm sbom` less what is not in the bundle; `packages` are `name@version`. */
+export function bundledSbom(npm: NpmSbom, packages: readonly string[]): NpmSbom {
+  const root = npm.metadata.component['bom-ref'];
+  const components = npm.components.filter(({ name, version }) => packages.includes(`${name}@${version}`));
+  const kept = new Set([root, ...components.map((each) => each['bom-ref'])]);
+  const dependencies = npm.dependencies
+    .filter(({ ref }) => kept.has(ref))
+    .map((each) => ({ ...each, dependsOn: (each.dependsOn ?? []).filter((ref) => kept.has(ref)) }));
+  return { ...npm, components, dependencies };
 }
 
 /** One document for the whole image. Without time and serial number: the same content gives the same bytes. */
@@ -93,14 +104,18 @@ function toolComponents(): readonly Component[] {
   ];
 }
 
-/** In the image: `node sbom.ts NPM_SBOM VERSION OUTPUT` joins npm's list, Debian's packages and the tools. */
+/** In the image: joins the npm packages of the bundle, Debian's packages and the tools. */
 if (import.meta.main) {
-  const [npm, version, output] = process.argv.slice(2);
-  if (npm === undefined || version === undefined || output === undefined)
-    throw new Error('usage: node sbom.ts NPM_SBOM VERSION OUTPUT');
+  const [npm, packages, version, output] = process.argv.slice(2);
+  if (npm === undefined || packages === undefined || version === undefined || output === undefined)
+    throw new Error('usage: node sbom.ts NPM_SBOM PACKAGES VERSION OUTPUT');
   const [, distribution = 'debian'] = /^VERSION_ID="?([^"\n]+)/m.exec(readFileSync('/etc/os-release', 'utf8')) ?? [];
   const lines = execFileSync('dpkg-query', ['--show', `--showformat=${dpkgFormat}`], { encoding: 'utf8' });
   const others = [...debianComponents(lines, `debian-${distribution}`), ...toolComponents()];
-  const document = imageSbom(JSON.parse(readFileSync(npm, 'utf8')) as NpmSbom, others, version);
+  const bundled = bundledSbom(
+    JSON.parse(readFileSync(npm, 'utf8')) as NpmSbom,
+    JSON.parse(readFileSync(packages, 'utf8')) as string[],
+  );
+  const document = imageSbom(bundled, others, version);
   writeFileSync(output, `${JSON.stringify(document, null, 1)}\n`, { mode: 0o644 });
 }

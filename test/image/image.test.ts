@@ -10,7 +10,7 @@ import { gitlabMediaTypes } from '../../sandbox/registry/media-types.ts';
 import { startRegistry, type RegistryServer } from '../../sandbox/registry/server.ts';
 import { application, claim, delivery, manifests, settings } from '../story/job-files.ts';
 import { mustRun, openBuildah, type Buildah, type Ended } from './buildah.ts';
-import { defaultOf, makeStandIns, npmMounts } from './stand-ins.ts';
+import { defaultOf, makeProgramImage, makeStandIns, npmMounts } from './stand-ins.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 const git = promisify(execFile);
@@ -149,6 +149,61 @@ test('its settings: a user that is not root, no entry point, labels with the ver
   });
 });
 
+test('what is in it is listed: npm packages, Debian packages and tools, in one CycloneDX document, with licences', async () => {
+  const { stdout } = await inside('cat /usr/local/lib/sluice/sbom.cdx.json');
+  const document = JSON.parse(stdout) as {
+    readonly bomFormat: string;
+    readonly specVersion: string;
+    readonly metadata: { readonly component: { readonly version: string } };
+    readonly components: readonly { readonly name: string; readonly version?: string; readonly purl: string }[];
+  };
+  expect(document).toMatchObject({ bomFormat: 'CycloneDX', specVersion: '1.5' });
+  expect(document.metadata.component.version).toBe('1.2.3');
+  const urls = document.components.map(({ purl }) => purl);
+  for (const start of ['pkg:npm/sluice@', 'pkg:npm/zod@', 'pkg:npm/%40gitbeaker/rest@', 'pkg:github/nodejs/node@v26'])
+    expect(urls.filter((url) => url.startsWith(start))).toHaveLength(1);
+  const debian = (await inside("dpkg-query --show --showformat='${Package} ${Version}\\n'")).stdout.trim().split('\n');
+  expect(debian.length).toBeGreaterThan(80);
+  const listed = document.components.filter(({ purl }) => purl.startsWith('pkg:deb/debian/'));
+  expect(listed.map(({ name, version }) => `${name} ${version}`).toSorted()).toEqual(debian.toSorted());
+  expect(listed[0]!.purl).toMatch(/\?arch=\w+&distro=debian-12$/);
+  for (const tool of ['oras', 'kustomize']) expect(document.components.map(({ name }) => name)).toContain(tool);
+  const licences = (await inside('cat /usr/local/lib/sluice/THIRD-PARTY-LICENCES.txt')).stdout;
+  for (const name of ['zod', 'commander', '@kubernetes/client-node'])
+    expect(licences).toMatch(new RegExp(`^${name} \\d`, 'm'));
+});
+
+test('further tools come from the images that the build arguments name; an image without the tool fails the build', async () => {
+  const images = {
+    COSIGN_IMAGE: await makeProgramImage(buildah, folder, 'cosign', 'ko-app/cosign'),
+    HELM_IMAGE: await makeProgramImage(buildah, folder, 'helm', 'usr/bin/helm'),
+    KUBECONFORM_IMAGE: await makeProgramImage(buildah, folder, 'kubeconform', 'kubeconform'),
+  };
+  const build = (values: Readonly<Record<string, string>>, tag: string) =>
+    buildah.attempt(
+      'build',
+      '--isolation',
+      'chroot',
+      '--pull=never',
+      '--target',
+      'tools',
+      ...Object.entries(values).flatMap(([name, value]) => ['--build-arg', `${name}=${value}`]),
+      '--tag',
+      tag,
+      root,
+    );
+  const { code, stderr } = await build(images, 'localhost/sluice:tools');
+  expect(code, stderr).toBe(0);
+  const tools = await buildah('from', '--pull=never', 'localhost/sluice:tools');
+  const line = 'for tool in cosign helm kubeconform; do "/tools/$tool"; done';
+  expect(await buildah('run', '--isolation', 'chroot', tools, '--', 'sh', '-c', line)).toBe(
+    'this is cosign\nthis is helm\nthis is kubeconform',
+  );
+  const wrong = await build({ HELM_IMAGE: images.COSIGN_IMAGE }, 'localhost/sluice:wrong');
+  expect(wrong.code).not.toBe(0);
+  expect(wrong.stderr + wrong.stdout).toContain(`${images.COSIGN_IMAGE} holds no helm`);
+}, 300_000);
+
 test('what the build needed of this machine is not in it', async () => {
   const { stdout } = await inside(
     'test ! -e /build && find /root/.npmrc /root/.npm /run/build-certificates.crt -type f -size +0; echo looked',
@@ -192,6 +247,24 @@ describe.each([
     expect(after).toMatch(/^sha256:/);
     expect(after).not.toBe(before);
     expect((await git('git', ['status', '--porcelain', '--ignored'], { cwd: work })).stdout).toBe('');
+  });
+
+  test('doctor finds tools, configuration, token, branch and registry in order, from a work tree that cannot be written', async () => {
+    const { work, sha } = await checkout(`doctor-${user.replace(':', '-')}`);
+    const checks = ['tools', 'config', 'token', 'branch', 'registry'].map((name) => `--check ${name}`).join(' ');
+    const run = await inside(`sluice doctor --format json ${checks} --environment staging`, {
+      user,
+      work,
+      env: job(sha),
+    });
+    expect(run.code, `${run.stdout}\n${run.stderr}`).toBe(0);
+    const document = JSON.parse(run.stdout) as {
+      readonly findings: readonly { readonly check: string; readonly state: string }[];
+    };
+    expect(new Set(document.findings.map(({ check }) => check))).toEqual(
+      new Set(['tools', 'config', 'token', 'branch', 'registry']),
+    );
+    expect(document.findings.filter(({ state }) => state === 'fault')).toEqual([]);
   });
 
   test('update pushes a commit to the delivery repository', async () => {

@@ -66,6 +66,16 @@ export async function makeStandIns(buildah: Buildah, folder: string): Promise<vo
   }
 }
 
+/** An image that holds one program, which says its name; answers the image's name. */
+export async function makeProgramImage(buildah: Buildah, folder: string, name: string, place: string): Promise<string> {
+  const tree = join(folder, `program-${name}`);
+  await mkdir(join(tree, dirname(place)), { recursive: true });
+  await writeFile(join(tree, place), `#!/bin/sh\necho this is ${name}\n`, { mode: 0o755 });
+  await commit(buildah, `localhost/stand-in/${name}:1`, tree);
+  await rm(tree, { recursive: true, force: true });
+  return `localhost/stand-in/${name}:1`;
+}
+
 async function commit(buildah: Buildah, name: string, tree: string): Promise<void> {
   const container = await buildah('from', 'scratch');
   await buildah('copy', '--quiet', container, tree, '/');

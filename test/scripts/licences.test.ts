@@ -1,7 +1,7 @@
 import { build } from 'esbuild';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { thirdPartyLicences } from '../../scripts/licences.ts';
+import { bundledPackages, thirdPartyLicences } from '../../scripts/licences.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
@@ -14,7 +14,7 @@ test('every package in a bundle is named once, with its licence’s text', async
     metafile: true,
     platform: 'node',
   });
-  const text = await thirdPartyLicences(root, Object.keys(metafile.inputs));
+  const text = await thirdPartyLicences(root, await bundledPackages(root, Object.keys(metafile.inputs)));
   expect(text.match(/^\S+ \d+\.\d+\.\d+ \(.+\)$/gm)).toEqual([
     expect.stringMatching(/^yaml .*\(ISC\)$/),
     expect.stringMatching(/^zod .*\(MIT\)$/),
