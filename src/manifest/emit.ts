@@ -1,10 +1,10 @@
 import { isAlias, isScalar } from 'yaml';
 import { Fault } from '../fault.ts';
 import type { Edit } from './change.ts';
-import { resolve } from './document.ts';
+import { eachNode, resolve } from './document.ts';
 import type { ManifestFile, Node, Pair } from './document.ts';
-import { formatScalar, isFlow, preferredQuote, quoted, styleOf } from './scalar.ts';
-import type { OldScalar } from './scalar.ts';
+import { formatScalar, isFlow, quoted, styleOf } from './scalar.ts';
+import type { OldScalar, Quote } from './scalar.ts';
 import type { Write } from './slot.ts';
 import { lineBreakOf } from './text.ts';
 
@@ -45,13 +45,32 @@ function setValue(file: ManifestFile, write: Write & { type: 'set' }): Edit {
 }
 
 function scalarText(file: ManifestFile, value: string, old: OldScalar): string {
-  if (!isJson(file.path)) return formatScalar(value, old, preferredQuote(file.text));
+  if (!isJson(file.path)) return formatScalar(value, old, preferredQuote(file));
   if (old.style === 'plain' && /^(?:true|false)$/.test(old.text) && /^(?:true|false)$/.test(value)) return value;
   const number = /^-?(?:0|[1-9]\d*)(?:\.\d+)?$/;
   if (old.style === 'plain' && /^-?\d/.test(old.text) && number.test(value) && String(Number(value)) === value)
     return value;
   return quoted(value, 'double');
 }
+
+/** The quotes that the scalars of a file have most often; double where it has none or as many. */
+function preferredQuote(file: ManifestFile): Quote {
+  const known = quotes.get(file);
+  if (known) return known;
+  let lead = 0;
+  for (const { root } of file.documents) {
+    eachNode(root, (node) => {
+      const style = isScalar(node) ? styleOf(node) : null;
+      if (style === 'single') lead += 1;
+      else if (style === 'double') lead -= 1;
+    });
+  }
+  const quote = lead > 0 ? 'single' : 'double';
+  quotes.set(file, quote);
+  return quote;
+}
+
+const quotes = new WeakMap<ManifestFile, Quote>();
 
 /** Is the file JSON, by its name? */
 export function isJson(path: string): boolean {

@@ -106,17 +106,6 @@ export function styleOf(node: Scalar): OldScalar['style'] | null {
   }
 }
 
-/** The quotes that the values of a file have most often; double where it has none or as many. */
-export function preferredQuote(text: string): Quote {
-  let single = 0;
-  let double = 0;
-  for (const match of text.matchAll(/(?:[:,[{-] *)(['"])/g)) {
-    if (match[1] === "'") single += 1;
-    else double += 1;
-  }
-  return single > double ? 'single' : 'double';
-}
-
 /** Is the token a flow collection? */
 export function isFlow(token: unknown): boolean {
   return CST.isCollection(token as CST.Token) && (token as CST.Token).type === 'flow-collection';
