@@ -64,6 +64,12 @@ describe('pipelines', () => {
     ['a value of another form', include('{ environment: Staging }'), /environment is not like/],
     ['a component that is not there', include('{}', 'polish'), /no component polish/],
     ['another version', include('{ environment: staging }', 'deliver', '0.0.1'), /the version is 1.0.0/],
+    [
+      'two jobs of one name',
+      `${include('{ environment: staging }')}${include('{ environment: staging }').replace('include:\n', '')}`,
+      /two includes make the job/,
+    ],
+    ['rules that are none', include('{ environment: staging, rules: [{ iff: a }] }'), /iff/],
     ['a keyword that GitLab does not know', 'job: { script: [a], colour: red }\n', /colour/],
     ['needs of a job that is not there', 'job: { stage: test, script: [a], needs: [other] }\n', /other/],
   ])('%s', async (_what, text, fault) => expect(await faults(text)).toMatch(fault));

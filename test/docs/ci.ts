@@ -1,4 +1,4 @@
-import { parse, parseAllDocuments, stringify } from 'yaml';
+import { parseAllDocuments, stringify } from 'yaml';
 import type { LocalProject } from '../templates/local.ts';
 import type { Template } from '../templates/template.ts';
 
@@ -33,17 +33,32 @@ export async function ciFaults(
     local: `/templates/${ours.exec(include.component!)![1]}.yml`,
     ...(include.inputs ? { inputs: include.inputs } : {}),
   }));
-  const own = { ...body, ...(local.length > 0 ? { include: local } : {}) };
-  const stages =
-    body['stages'] === undefined && JSON.stringify(body).includes('"stage":"scan"')
-      ? { stages: ['scan', 'deploy'] }
-      : {};
+  const clashes = clashesIn(includes, templates);
+  if (clashes.length > 0 || isPlain(body, includes)) return clashes;
   try {
-    await project.list(stringify({ ...stages, ...own }));
+    await project.list(stringify({ ...body, ...(local.length > 0 ? { include: local } : {}) }));
     return [];
   } catch (error) {
     return [error instanceof Error ? error.message : String(error)];
   }
+}
+
+/** Nothing but includes whose inputs are simple values: the templates' own tests run those through gitlab-ci-local. */
+function isPlain(body: Yaml, includes: readonly Include[]): boolean {
+  const inputs = includes.flatMap((include) => Object.values(include.inputs ?? {}));
+  return Object.keys(body).join() === 'include' && inputs.every((value) => typeof value !== 'object');
+}
+
+/** Of two jobs with one name the last wins: what tells two includes of one component apart is in the job's name. */
+function clashesIn(includes: readonly Include[], templates: readonly Template[]): readonly string[] {
+  const names = includes.map((include) => {
+    const name = ours.exec(include.component!)![1]!;
+    const declared = templates.find((each) => each.name === name)!.inputs;
+    const value = (input: string) => String(include.inputs?.[input] ?? declared[input]?.default);
+    return 'job_name' in declared ? value('job_name') : `${value('job_prefix')} ${name} ${value('environment')}`;
+  });
+  const twice = names.filter((name, at) => names.indexOf(name) !== at);
+  return twice.map((name) => `two includes make the job ${name}`);
 }
 
 function includeFaults(include: Include, templates: readonly Template[], version: string): readonly string[] {
@@ -72,10 +87,17 @@ function includeFaults(include: Include, templates: readonly Template[], version
 function withDefaults(body: Yaml, header: Yaml): Yaml {
   const spec = header['spec'] as { inputs?: Readonly<Record<string, { default?: unknown } | null>> } | undefined;
   const inputs = spec?.inputs ?? {};
-  const text = stringify(body).replaceAll(/\$\[\[ inputs\.([a-z_]+) \]\]/g, (_use, name: string) => {
-    if (!(name in inputs)) throw new Error(`the header declares no input ${name}`);
-    const value = inputs[name]?.default;
-    return typeof value === 'string' && value !== '' ? value : 'x';
-  });
-  return parse(text) as Yaml;
+  const filled = (text: string) =>
+    text.replaceAll(/\$\[\[ inputs\.([a-z_]+) \]\]/g, (_use, name: string) => {
+      if (!(name in inputs)) throw new Error(`the header declares no input ${name}`);
+      const value = inputs[name]?.default;
+      return typeof value === 'string' ? value : '';
+    });
+  const walk = (value: unknown): unknown => {
+    if (typeof value === 'string') return filled(value);
+    if (Array.isArray(value)) return value.map(walk);
+    if (typeof value !== 'object' || value === null) return value;
+    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [filled(key), walk(inner)]));
+  };
+  return walk(body) as Yaml;
 }
