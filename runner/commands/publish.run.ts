@@ -60,6 +60,7 @@ export async function publishCommit(
   }
   const offline = layoutFolder !== null || registryName === undefined;
   reporter.step(`publish ${sha.slice(0, 12)}: ${items.length} artifacts`);
+  const late = new AbortController();
   const input: PublishInput = {
     items,
     pairs: allPairs(config, registryName),
@@ -81,10 +82,17 @@ export async function publishCommit(
       : {}),
     notice: (text) => reporter.warn(text),
     signal: context.signal,
+    deadline: late.signal,
   };
   const registry = offline ? null : await context.registry();
   const signer = registry && values.string('sign') === 'cosign' ? await context.signer() : null;
-  return publish({ git, registry, signer, kustomize: await context.kustomize(), files, clock }, input);
+  const systems = { git, registry, signer, kustomize: await context.kustomize(), files, clock };
+  const over = new AbortController();
+  clock.sleep(Math.max(0, context.deadline - clock.now()), over.signal).then(
+    () => late.abort(new Fault('registry_unavailable', 'not done in time (--timeout, or what the job has left)')),
+    () => undefined,
+  );
+  return publish(systems, input).finally(() => over.abort());
 }
 
 /** The delivery commit asked for. Fault `commit_missing`. */

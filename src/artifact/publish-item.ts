@@ -49,7 +49,10 @@ export interface Run {
   /** Why nothing may move in an environment, or null. */
   closedGate(environment: string): string | null;
   readonly notice: (text: string) => void;
+  /** Cancellation or deadline. */
   readonly signal?: AbortSignal | undefined;
+  /** Cancellation alone, which ends the whole run. */
+  readonly canceled?: AbortSignal | undefined;
 }
 
 /**
@@ -96,7 +99,7 @@ export async function publishItem(
     const outcome = await publishChanged(run, item, entry, standing, tags);
     return since === null && standing?.commit ? { ...outcome, before: standing.commit } : outcome;
   } catch (error) {
-    run.signal?.throwIfAborted();
+    run.canceled?.throwIfAborted();
     if (error instanceof Fault) return faultOutcome(error, sha, tags.slice(0, 1), entry);
     throw error;
   }

@@ -64,7 +64,10 @@ export interface PublishInput {
   readonly parallel: number;
   readonly mergeRequest?: (sha: string) => Promise<readonly CommitClaim[]>;
   readonly notice: (text: string) => void;
+  /** Ends the run. */
   readonly signal?: AbortSignal | undefined;
+  /** Ends what is under way, with a `Fault` as its reason: the items that are not done have failed. */
+  readonly deadline?: AbortSignal | undefined;
 }
 
 /** What came of it. */
@@ -80,7 +83,9 @@ export interface Published {
  */
 export async function publish(systems: PublishSystems, input: PublishInput): Promise<Published> {
   const { git, registry, kustomize, files, clock } = systems;
-  const { sha, signal } = input;
+  const { sha } = input;
+  const signals = [input.signal, input.deadline].filter((one) => one !== undefined);
+  const signal = signals.length === 0 ? undefined : AbortSignal.any(signals);
   checkTags({
     ...input,
     pairs: input.pairs ?? input.items.map(({ pair }) => pair),
@@ -106,6 +111,7 @@ export async function publish(systems: PublishSystems, input: PublishInput): Pro
     files,
     kustomize,
     signal,
+    canceled: input.signal,
     project: input.project,
     branch: input.branch,
     source: input.source,
@@ -182,7 +188,7 @@ async function publishEnvironment(
       if (reading.state === 'damaged')
         run.notice(`the ledger of ${environment} is damaged: it is rebuilt from the tags`);
     } catch (error) {
-      signal?.throwIfAborted();
+      input.signal?.throwIfAborted();
       if (!(error instanceof Fault)) throw error;
       const outcome = (item: Item) => faultOutcome(error, sha, [item.pair.tag], undefined);
       const outcomes = items.map((item) => ({ item, outcome: outcome(item), since: null }));
@@ -210,7 +216,7 @@ async function publishEnvironment(
       const outcome = await publishItem(run, item, entry(item), since);
       return { item, since: since ?? outcome.before ?? null, outcome };
     },
-    { concurrency: input.parallel, ...(signal ? { signal } : {}) },
+    { concurrency: input.parallel, ...(input.signal ? { signal: input.signal } : {}) },
   );
   const exit =
     registry && repository !== null && !run.dryRun && outcomes.length > 0
@@ -266,7 +272,7 @@ async function recordLedger(
     await writeLedger({ registry, files: run.files }, repository, merged, about, run.now, signal);
     return 0;
   } catch (error) {
-    signal?.throwIfAborted();
+    run.canceled?.throwIfAborted();
     if (!(error instanceof Fault)) throw error;
     run.notice(`the ledger of ${environment} was not written (${error.message}); the next run finds out from the tags`);
     return error.exit;

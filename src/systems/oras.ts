@@ -115,11 +115,12 @@ const MEANINGS: readonly (readonly [RegExp, FaultCode, string | undefined])[] = 
     'Check the registry credential: expiry, scopes (read_registry, write_registry) and role (Developer).',
   ],
   [
-    /NAME_UNKNOWN|status code 404/i,
+    /name[ _]unknown|status code 404/i,
     'registry_refused',
     'The repository does not exist or its registry is switched off.',
   ],
-  [/status code 4\d\d/i, 'registry_refused', undefined],
+  // ORAS writes the registry's error codes in words: NAME_UNKNOWN is "name unknown:".
+  [/status code 4\d\d|(?:name|tag|size|digest) invalid:|unsupported:/i, 'registry_refused', undefined],
 ];
 
 /** The fault for a failed run of ORAS (or of another tool that writes to registries), from its stderr. */

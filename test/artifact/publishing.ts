@@ -11,6 +11,7 @@ import { allPairs, ledgerRepository } from '../../src/config/pair.ts';
 import { systemClock } from '../../src/systems/clock-system.ts';
 import { localFiles } from '../../src/systems/files-local.ts';
 import { openRepository } from '../../src/systems/git-local.ts';
+import type { Http } from '../../src/systems/http.ts';
 import { fetchHttp } from '../../src/systems/http-fetch.ts';
 import { connectKustomize } from '../../src/systems/kustomize-cli.ts';
 import { runProcesses } from '../../src/systems/process-run.ts';
@@ -55,6 +56,8 @@ export const bothApps = `${config}  web: {project: shop/web}\n`;
 
 export async function publishing(
   options: RegistryOptions & {
+    /** Milliseconds that a request may take; default: as the product has it. */
+    readonly timeoutMs?: number;
     readonly credentials?: (host: string) => readonly RegistryCredential[];
     /** Another registry than the simulated one. */
     readonly host?: string;
@@ -66,7 +69,9 @@ export async function publishing(
   const processes = runProcesses({ ...process.env, PATH: toolPath });
   const files = localFiles(git.path, tmpdir());
   const clock = { ...systemClock(), sleep: async () => {} };
-  const http = fetchHttp();
+  const fetching = fetchHttp();
+  const { timeoutMs } = options;
+  const http: Http = timeoutMs ? { request: (url, more) => fetching.request(url, { ...more, timeoutMs }) } : fetching;
   const notices: string[] = [];
   return {
     git,
