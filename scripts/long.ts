@@ -1,8 +1,20 @@
 import { bundle } from './build.ts';
 import { closingLine, runVitest } from './vitest.ts';
 
-/** The stories that take minutes: overlapping pipelines, the truth table, and the lab's stories on the simulation. */
+/**
+ * The stories that take minutes: overlapping pipelines, the truth table, and the lab's stories on the simulation; and
+ * the manifest engine's properties, tried on ten times as many documents. Arguments choose among the stories.
+ */
+const wanted = process.argv.slice(2);
 await bundle();
-const counts = await runVitest(['--project', 'long', '--project', 'twin', ...process.argv.slice(2)]);
+const stories = await runVitest(['--project', 'long', '--project', 'twin', ...wanted]);
+const properties =
+  wanted.length > 0
+    ? { passed: 0, failed: 0 }
+    : await runVitest(['--project', 'unit', '--testTimeout', '600000', 'test/manifest/'], {
+        ...process.env,
+        SLUICE_TEST_EFFORT: '10',
+      });
+const counts = { passed: stories.passed + properties.passed, failed: stories.failed + properties.failed };
 process.stdout.write(closingLine(counts));
 process.exitCode = counts.failed === 0 ? 0 : 1;
