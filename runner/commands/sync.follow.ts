@@ -1,6 +1,7 @@
 import type { ClusterSettings } from '../../src/config/config.ts';
 import { Fault } from '../../src/fault.ts';
 import { explainAccess } from '../../src/notify/agent-access.ts';
+import { agentReceiverOf } from '../../src/notify/agent-receiver.ts';
 import { longestInterval } from '../../src/notify/find-source.ts';
 import { requestReconcile } from '../../src/notify/reconcile.ts';
 import type { ObjectRef, ReconcileRequest } from '../../src/notify/request.ts';
@@ -19,7 +20,8 @@ import type { Context } from '../context.ts';
 export function followIn(context: Context, repository: GitRepository, lineage: LineageOf): FollowCluster {
   return async function* follow(settings, followed, deadline, signal) {
     const cluster = await openCluster(context, settings);
-    yield* followCluster({
+    const asked = new Set<string>();
+    const observations = followCluster({
       cluster,
       followed,
       clock: context.clock,
@@ -35,9 +37,34 @@ export function followIn(context: Context, repository: GitRepository, lineage: L
         return relation === 'ours' || relation === 'same';
       },
       touches: ({ commit }, paths) => touches(repository, commit, paths),
-      ask: (one, source) => askFlux(context, cluster, settings, one, source, signal),
+      ask: (one, source) => {
+        asked.add(`${source.namespace}/${source.name}`);
+        return askFlux(context, cluster, settings, one, source, signal);
+      },
     });
+    for await (const observation of observations) {
+      for (const source of observation.verdict?.objects ?? []) {
+        const name = `${source.namespace}/${source.name}`;
+        if (source.kind !== 'GitRepository' || source.state !== 'ready' || asked.has(name)) continue;
+        asked.add(name);
+        await tellAgentReceiver(context, cluster, source, signal);
+      }
+      yield observation;
+    }
   };
+}
+
+/** A source that had the commit before it was asked: what GitLab's agent did of it, where that can be seen. */
+async function tellAgentReceiver(context: Context, cluster: Cluster, source: ObjectRef, signal: AbortSignal) {
+  try {
+    const receiver = await agentReceiverOf(cluster, source, signal);
+    if (receiver !== undefined)
+      context.reporter.info(
+        `GitRepository ${source.namespace}/${source.name} in ${cluster.name} had the commit without being asked: the agent’s own Receiver ${receiver} moves it`,
+      );
+  } catch (error) {
+    if (!(error instanceof Fault) || signal.aborted) throw error;
+  }
 }
 
 /** As `followIn`, without any cluster credential: by the statuses that Flux's own GitLab Provider posts. */
