@@ -114,6 +114,10 @@ test('canceling the parent cancels the child; without strategy the trigger job d
   );
   const job = await all.runningJob(path, 'sleeps');
   await all.untilLogged(path, job, 'asleep');
+  await vi.waitUntil(
+    () => world.events.some((event) => event.type === 'job' && event.name === 'quick' && event.status === 'failed'),
+    60_000,
+  );
   const [pipeline] = await pipelinesOf(url);
   expect((await call('POST', `${url}/pipelines/${pipeline.id}/cancel`)).status).toBe(200);
   await world.gitlab.waitForPipelines();
