@@ -20,6 +20,7 @@ export function rightsObjects(subject: Subject, receiver: { readonly namespace: 
         { apiGroups: [SOURCE], resources: ['ocirepositories', 'gitrepositories', 'helmcharts'], verbs: READ },
         { apiGroups: ['kustomize.toolkit.fluxcd.io'], resources: ['kustomizations'], verbs: READ },
         { apiGroups: ['helm.toolkit.fluxcd.io'], resources: ['helmreleases'], verbs: READ },
+        { apiGroups: ['notification.toolkit.fluxcd.io'], resources: ['receivers'], verbs: READ },
         { apiGroups: ['apps'], resources: ['deployments', 'statefulsets', 'daemonsets', 'replicasets'], verbs: READ },
         { apiGroups: ['batch'], resources: ['jobs'], verbs: READ },
         { apiGroups: [''], resources: ['pods', 'events'], verbs: READ },
