@@ -43,10 +43,25 @@ export async function openSnapshot(
   const keep = async (oids: readonly string[]) => {
     const wanted = [...new Set(oids)].filter((oid) => !kept.has(oid));
     if (wanted.length === 0) return;
-    for await (const { oid, content } of git.blobs(wanted)) {
-      kept.set(oid, content);
-      keptBytes += content.byteLength;
+    try {
+      for await (const { oid, content } of git.blobs(wanted)) {
+        kept.set(oid, content);
+        keptBytes += content.byteLength;
+      }
+    } catch (error) {
+      throw unread(
+        error,
+        wanted.filter((oid) => !kept.has(oid)),
+      );
     }
+  };
+  /** git names an object; people know files. */
+  const unread = (error: unknown, oids: readonly string[]) => {
+    const file = tree.find(({ oid }) => oids[0] === oid);
+    if (!(error instanceof Fault) || error.code !== 'commit_missing' || !file) return error;
+    return new Fault(error.code, `${file.path} cannot be read from git (object ${file.oid.slice(0, 12)})`, {
+      hint: 'The clone is damaged or incomplete: clone it again (GIT_STRATEGY: clone).',
+    });
   };
   const text = (oid: string) => Buffer.from(kept.get(oid) ?? []).toString();
 
@@ -78,7 +93,7 @@ export async function openSnapshot(
         const { path, oid, executable } = entry;
         let content: ArchiveFile['content'] | undefined = kept.get(oid) ?? early.get(oid);
         if (content === undefined) {
-          const next = await stream.next();
+          const next = await stream.next().catch((error: unknown) => Promise.reject(unread(error, [oid])));
           if (next.done || next.value.oid !== oid) throw new Fault('commit_missing', `git gave no content for ${path}`);
           const held = isHeld(entry) ? await next.value.whole() : null;
           if (held && last.get(oid) !== index) early.set(oid, held);

@@ -8,6 +8,7 @@ import { ProcessFailure, type Processes, type RunOptions } from './process.ts';
 /** Runs git in one repository with the harmless environment. */
 export type Git = (args: readonly string[], options?: RunOptions) => Promise<{ exitCode: number; text: string }>;
 
+const DAMAGED = 'The clone is damaged or incomplete: clone it again (GIT_STRATEGY: clone).';
 const COMMIT_ID = /^[0-9a-f]{40}$/;
 const FORMAT = '--format=%H%x00%P%x00%ct%x00%B';
 
@@ -51,7 +52,9 @@ export async function openRepository(options: {
   function explained(sha: string): (error: unknown) => Promise<never> {
     return async (error) => {
       await present(sha);
-      throw error;
+      if (!(error instanceof ProcessFailure)) throw error;
+      const said = error.stderr.trim().split('\n').at(-1) ?? '';
+      throw new Fault('commit_missing', `commit ${sha} cannot be read in ${folder}: ${said}`, { hint: DAMAGED });
     };
   }
 

@@ -109,6 +109,25 @@ describe('what a registry answers: code, exit code, and what stands', () => {
   });
 });
 
+test('the tag is moved by somebody else between our reading and our writing: ours, being newer, stands', async () => {
+  const { world, sha } = await between();
+  await using _world = world;
+  let release = () => {};
+  const held = new Promise<void>((resolve) => (release = resolve));
+  world.registry.faults.add({ method: 'PUT', path: /podinfo\/manifests\/staging$/, times: 1, until: held });
+  const running = world.publish(sha);
+  await world.registry.seen(({ method, path }) => method === 'PUT' && path.endsWith('/manifests/staging'));
+  const mediaType = 'application/vnd.oci.image.manifest.v1+json';
+  world.registry.putManifest(podinfo, 'by-hand', mediaType, Buffer.from('{"layers":[]}'));
+  const stranger = world.registry.putManifest(podinfo, 'staging', mediaType, Buffer.from('{"layers":[]}'));
+  release();
+  const published = only(await running);
+  expect(published.outcome).toBe('pushed');
+  expect(published.digest).not.toBe(stranger.digest);
+  expect(world.registry.tags(podinfo).get('staging')).toBe(published.digest);
+  expect(world.registry.tags(podinfo).get('by-hand')).toBe(stranger.digest);
+});
+
 describe('killed', () => {
   test.each([
     ['while blobs are uploaded', 'PUT', /podinfo\/blobs\/uploads/],
