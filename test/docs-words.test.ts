@@ -11,6 +11,8 @@ const pages = await readPages();
 const own = pages.filter(({ path }) => !path.startsWith('examples/'));
 let files: ReadonlySet<string>;
 let sources = '';
+/** Without scripts. */
+let product = '';
 beforeAll(async () => {
   const skipped = /^(node_modules|dist|\.git)(\/|$)/;
   const folders = (await readdir(root, { withFileTypes: true })).filter(({ name }) => !skipped.test(name));
@@ -22,8 +24,12 @@ beforeAll(async () => {
     }),
   );
   files = new Set(found.flat());
-  const code = [...files].filter((name) => /^(src|runner|templates|scripts)\/.*\.(ts|mjs|yml)$/.test(name));
-  sources = (await Promise.all(code.map((name) => readFile(join(root, name), 'utf8')))).join('\n');
+  const textOf = async (folders: RegExp) => {
+    const code = [...files].filter((name) => folders.test(name) && /\.(ts|mjs|yml)$/.test(name));
+    return (await Promise.all(code.map((name) => readFile(join(root, name), 'utf8')))).join('\n');
+  };
+  product = await textOf(/^(src|runner|templates)\//);
+  sources = product + (await textOf(/^scripts\//));
 });
 
 /** The anchor that GitLab gives a heading. */
@@ -91,6 +97,19 @@ test('every page of docs/ can be reached from docs/README.md or the README', () 
   }
   const left = own.filter(({ path }) => path.startsWith('docs/') && !path.startsWith('docs/decisions/'));
   expect(left.map(({ path }) => path).filter((path) => !reached.has(path))).toEqual([]);
+});
+
+test('docs/variables.md names every variable that is no flag', () => {
+  const flags = new Set(
+    [...commands.flatMap((command) => command.flags), ...globalFlags].map(({ name }) => variableOf(name)),
+  );
+  const read = new Set(product.match(/(?<![A-Z_])SLUICE_[A-Z_]*[A-Z]\b/g));
+  const { text } = pages.find(({ path }) => path === 'docs/variables.md')!;
+  // The child's own name for the signing key, and the names that init proposes.
+  const inner = ['SLUICE_SIGNING_KEY', 'SLUICE_RECEIVER'];
+  expect([...read].filter((name) => !flags.has(name) && !inner.includes(name) && !text.includes(`\`${name}`))).toEqual(
+    [],
+  );
 });
 
 test('the pages tell of no command that is not built', () => {
