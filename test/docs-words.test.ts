@@ -24,8 +24,8 @@ beforeAll(async () => {
     }),
   );
   files = new Set(found.flat());
-  const textOf = async (folders: RegExp) => {
-    const code = [...files].filter((name) => folders.test(name) && /\.(ts|mjs|yml)$/.test(name));
+  const textOf = async (place: RegExp) => {
+    const code = [...files].filter((name) => place.test(name) && /\.(ts|mjs|yml)$/.test(name));
     return (await Promise.all(code.map((name) => readFile(join(root, name), 'utf8')))).join('\n');
   };
   product = await textOf(/^(src|runner|templates)\//);
