@@ -66,7 +66,7 @@ const files = fc.record(
 
 type Files = typeof files extends fc.Arbitrary<infer T> ? T : never;
 
-function print(all: Files, tags: ReadonlyMap<string, string>): Readonly<Record<string, string>> {
+function textsOf(all: Files, tags: ReadonlyMap<string, string>): Readonly<Record<string, string>> {
   return Object.fromEntries(
     Object.entries(all).map(([path, { head, crlf, bom, items }]) => {
       const text = head + items.map(([{ name, tag: old }, put]) => put(name, tags.get(name) ?? old)).join('');
@@ -84,8 +84,8 @@ test('images change wherever they stand, in files of every kind and style, and n
         const held = new Set(Object.values(all).flatMap(({ items }) => items.map(([{ name }]) => name)));
         const asked = wishes.filter(({ name }) => held.has(name) && !(name === 'y/w' && held.has('docker.io/y/w')));
         fc.pre(asked.length > 0);
-        const before = print(all, new Map());
-        const after = print(all, new Map(asked.map(({ name, tag: now }) => [name, now])));
+        const before = textsOf(all, new Map());
+        const after = textsOf(all, new Map(asked.map(({ name, tag: now }) => [name, now])));
         const flags = asked.map(({ name, tag: now }) => `${name}:${now}`);
         expect(editedAll(before, { image: flags })).toEqual(after);
         expect(editedAll(before, { image: flags.toReversed() })).toEqual(after);

@@ -91,6 +91,24 @@ describe('an entry of images', () => {
       `images:\n- name: app\n  newTag: v2\n  digest: ${sha('b')}\n`,
     ],
     [
+      'a digest in the tag stays there',
+      `images:\n- name: app\n  newTag: v1@${sha('0')}\n`,
+      `app:v2@${sha('b')}`,
+      `images:\n- name: app\n  newTag: v2@${sha('b')}\n`,
+    ],
+    [
+      'a digest in the tag, and a digest alone',
+      `images:\n- name: app\n  newTag: v1@${sha('0')}\n`,
+      `app=@${sha('b')}`,
+      `images:\n- name: app\n  newTag: v1@${sha('b')}\n`,
+    ],
+    [
+      'a digest in the tag, and a tag alone',
+      `images:\n- name: app\n  newTag: v1@${sha('0')}\n`,
+      'app:v2',
+      'images:\n- name: app\n  newTag: v2\n',
+    ],
+    [
       'CRLF and no last line end',
       'images:\r\n- name: app\r\n  newName: x/app',
       'app:v2',

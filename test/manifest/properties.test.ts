@@ -38,9 +38,9 @@ const nasty = fc.constantFrom(
   '<<',
   '2024-01-01',
 );
-const value = fc.oneof(word, nasty, fc.string({ unit: 'grapheme', maxLength: 12 }));
+const wish = fc.oneof(word, nasty, fc.string({ unit: 'grapheme', maxLength: 12 }));
 
-const wishes = fc.array(fc.record({ at: fc.nat(), value }), { minLength: 1, maxLength: 4 });
+const wishes = fc.array(fc.record({ at: fc.nat(), value: wish }), { minLength: 1, maxLength: 4 });
 
 function apply(text: string, set: readonly (readonly [string, string])[], document?: string): string {
   const content = new TextEncoder().encode(text);
@@ -73,13 +73,13 @@ test('only the values’ bytes differ, they read back, edits are idempotent, and
       const after = apply(text, [...set], selector);
       expect(parseAllDocuments(after).length).toBe(documents);
       for (const each of values) {
-        const wish = changing.includes(each) ? set.get(each.path)! : undefined;
+        const wanting = changing.includes(each) ? set.get(each.path)! : undefined;
         for (const version of ['1.1', '1.2'] as const) {
           const [old, now] = [read(text, each, version), read(after, each, version)];
-          if (wish === undefined) expect(now).toEqual(old);
-          else if (typeof now === 'string') expect(now).toBe(wish);
-          else if (version === '1.1' && isPoint(wish)) expect(now).toBeNaN();
-          else expect([typeof now, String(now)]).toEqual([typeof old, wish]);
+          if (wanting === undefined) expect(now).toEqual(old);
+          else if (typeof now === 'string') expect(now).toBe(wanting);
+          else if (version === '1.1' && isPoint(wanting)) expect(now).toBeNaN();
+          else expect([typeof now, String(now)]).toEqual([typeof old, wanting]);
         }
       }
       expect(apply(after, [...set], selector)).toBe(after);
@@ -136,7 +136,7 @@ test('no edit of any text corrupts it: it is done exactly, or refused', () => {
   const texts = fc.array(fragment, { maxLength: 14 }).map((parts) => `v: one\n${parts.join('')}`);
   let done = 0;
   fc.assert(
-    fc.property(texts, value, (text, wanted) => {
+    fc.property(texts, wish, (text, wanted) => {
       const after = applyOrRefuse(text, wanted);
       if (after === null) return;
       done += 1;

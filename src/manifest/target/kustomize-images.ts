@@ -20,7 +20,8 @@ export function isKustomization(file: ManifestFile, document: ManifestDocument):
 /**
  * `images:` of a kustomization, of a Flux Kustomization (`spec.images`) and of a HelmRelease's post renderers.
  * An entry answers to its `name` and to its `newName`. A new tag without digest removes the entry's digest and the
- * other way round, since kustomize would join the old one to the new.
+ * other way round, since kustomize would join the old one to the new. A `newTag` that holds a digest (`1.2@sha256:…`,
+ * which kustomize takes as it is) keeps that form.
  */
 export function findKustomizeImages(file: ManifestFile, document: ManifestDocument): readonly ImageSlot[] {
   if (!isMap(document.root)) return [];
@@ -67,10 +68,13 @@ function entrySlot(document: ManifestDocument, map: YAMLMap, steps: readonly Ste
     write: (change) => {
       const variable = ['newName', 'newTag', 'digest'].map(text).find(isVariable);
       if (variable !== undefined) return `the entry holds a variable: ${variable}`;
+      const [oldTag, joined] = text('newTag').split('@');
+      const whole =
+        joined === undefined || change.digest === undefined ? null : `${change.tag ?? oldTag}@${change.digest}`;
       const wanted: [string, string | undefined][] = [
         ['newName', change.newName],
-        ['newTag', change.tag],
-        ['digest', change.digest],
+        ['newTag', whole ?? change.tag],
+        ['digest', whole === null ? change.digest : undefined],
       ];
       const writes: Write[] = [];
       let beside = held('name')!.pair;
