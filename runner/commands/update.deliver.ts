@@ -130,10 +130,11 @@ async function waysOf(
   const mode = values.string('mode');
   const inJob = values.boolean('local') && job.project !== undefined;
   const triggered = job.pipelineSource === 'trigger' && values.given('change');
+  const triggeredAt = job.pipelineSource === 'trigger' ? (job.pipelineCreatedAt ?? null) : null;
   const claimed = changes.filter((change) => inJob && (triggered || change.origin !== null));
   const settings = mode === undefined || claimed.length > 0 ? await settingsOf(context, work, common, changes) : null;
   for (const change of claimed) {
-    if (settings) await verifyOrigin(change, settings, await context.gitlabFor(change.app));
+    if (settings) await verifyOrigin(change, settings, await context.gitlabFor(change.app), triggeredAt);
   }
   if (mode === 'push') return { push: changes, requests: [] };
   if (mode === 'merge-request' || settings === null) return { push: [], requests: changes };

@@ -11,15 +11,13 @@ export interface Race {
 /** Longest wait before another try, in milliseconds. */
 const LONGEST = 60_000;
 
-/** Doublings of the least window: how many still wait is not known, and who waits too long is the last one. */
-const DOUBLINGS = 3;
-
 /**
- * Milliseconds to wait before the next attempt: full jitter in a window that grows with the contenders seen. Each of
- * them needs about one attempt's time at the server; as many as landed meanwhile are expected again, and at least twice
- * as many after each of the first losses. `random` is uniform in [0, 1).
+ * Milliseconds to wait before the next attempt: full jitter in a window that grows with the contenders seen. An attempt
+ * takes the longer the more are under way, so after the first loss the window is as long as the attempt was; it is
+ * doubled with each further loss, as long as so many landed meanwhile: who waits longer than the others need is the last.
+ * `random` is uniform in [0, 1).
  */
 export function backoff(race: Race, random: number): number {
-  const contenders = Math.max(race.landed, 2 ** Math.min(race.attempts, DOUBLINGS) - 1);
+  const contenders = Math.min(Math.max(1, race.landed), 2 ** Math.min(race.attempts, 10) - 1);
   return random * Math.min(LONGEST, Math.max(50, race.attemptMs) * contenders);
 }

@@ -4,15 +4,22 @@ import { appOf } from '../config/pair.ts';
 import { Fault } from '../fault.ts';
 import type { GitLab } from '../systems/gitlab.ts';
 
+/** States of a pipeline in which nothing of it runs. */
+const ENDED = new Set(['success', 'failed', 'canceled', 'skipped']);
+/** A child pipeline may still trigger when its parent, which is the origin, has ended. */
+const LATEST_MS = 3_600_000;
+
 /**
  * Asks GitLab whether a change comes from where it says: its project is the app's in sluice.yaml, and its pipeline runs
  * there for this commit and ref; a merge request's pipeline counts for its source branch. A trigger's sender can claim
- * anything. Faults `origin_refused`, those of GitLab.
+ * anything, also an origin that was true once: of a pipeline triggered at `triggeredAt` (milliseconds since the epoch;
+ * null: it was not) the origin must have run then, or ended shortly before. Faults `origin_refused`, those of GitLab.
  */
 export async function verifyOrigin(
   change: Pick<AppChange, 'app' | 'origin'>,
   config: Config,
   gitlab: GitLab,
+  triggeredAt: number | null,
 ): Promise<void> {
   const { origin } = change;
   const app = appOf(config, change.app);
@@ -31,6 +38,14 @@ export async function verifyOrigin(
   if (pipeline.sha !== origin.commit) return refuse(`${says} is of commit ${pipeline.sha}, not of ${origin.commit}`);
   const ref = await branchOf(gitlab, origin.project, pipeline.ref);
   if (ref !== origin.ref) return refuse(`${says} is of ${ref}, not of ${origin.ref}`);
+  const ended = ENDED.has(pipeline.status) ? pipeline.finishedAt : null;
+  if (triggeredAt !== null && ended !== null && ended < triggeredAt - LATEST_MS) {
+    const when = new Date(ended).toISOString();
+    return refuse(
+      `${says} ended at ${when}, long before it was triggered`,
+      'Run the job in a new pipeline; from a child pipeline whose parent has ended, name its own with --source-pipeline.',
+    );
+  }
 }
 
 /** The source branch where a ref is a merge request's (`refs/merge-requests/N/head` or `/merge`), else the ref. */

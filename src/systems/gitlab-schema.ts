@@ -28,7 +28,7 @@ export const commitSchema = z
   .object({ id: z.string(), message: optionalText })
   .transform((commit) => ({ sha: commit.id, message: commit.message ?? '' }));
 
-/** `yaml_errors` is only in the answer for one pipeline, `source` not in those of old servers. */
+/** `yaml_errors` and `finished_at` are only in the answer for one pipeline, `source` not in those of old servers. */
 export const pipelineSchema = z
   .object({
     id: z.number(),
@@ -38,6 +38,7 @@ export const pipelineSchema = z
     source: optionalText,
     web_url: optionalText,
     yaml_errors: optionalText,
+    finished_at: optionalText,
   })
   .transform((pipeline): GitLabPipeline => ({
     id: pipeline.id,
@@ -47,7 +48,14 @@ export const pipelineSchema = z
     source: pipeline.source ?? 'unknown',
     webUrl: pipeline.web_url ?? '',
     yamlErrors: pipeline.yaml_errors ?? null,
+    finishedAt: timeOf(pipeline.finished_at),
   }));
+
+/** ISO 8601 as milliseconds since the epoch; null where there is none. */
+function timeOf(text: string | null | undefined): number | null {
+  const time = Date.parse(text ?? '');
+  return Number.isNaN(time) ? null : time;
+}
 
 export const jobSchema = z
   .object({

@@ -19,6 +19,8 @@ export interface GitLabPipeline {
   readonly source: string;
   readonly webUrl: string;
   readonly yamlErrors: string | null;
+  /** When it last ended, milliseconds since the epoch; null: not yet, or not told (lists do not). */
+  readonly finishedAt: number | null;
 }
 
 /** A commit status as it stands (latest rows only). */

@@ -39,9 +39,27 @@ test('a merge request’s pipeline, of its head or of the merged result, speaks 
     );
     const origin: Origin = { project, commit: pipeline!.sha, ref: branch, pipeline: pipeline!.id };
     const verify = (claim: Partial<Origin>) =>
-      verifyOrigin({ app: 'podinfo', origin: { ...origin, ...claim } }, config, gitlab);
+      verifyOrigin({ app: 'podinfo', origin: { ...origin, ...claim } }, config, gitlab, null);
     await verify({});
     await expect(verify({ ref: 'main' })).rejects.toMatchObject({ code: 'origin_refused' });
     await expect(verify({ commit: world.origin })).rejects.toMatchObject({ code: 'origin_refused' });
   }
+});
+
+test('what a trigger brings must come from a pipeline that ran then, or ended shortly before', async () => {
+  await using world = await gitlabWorld();
+  const { server, gitlab } = world;
+  const ci = 'build: { script: "true" }\n';
+  const commit = await server.seed(project, new Map([['.gitlab-ci.yml', ci]]), 'ci');
+  await server.waitForPipelines();
+  const { id } = (await gitlab.pipelines(project, {}))[0]!;
+  const { finishedAt } = (await gitlab.pipeline(project, id))!;
+  const origin: Origin = { project, commit, ref: 'main', pipeline: id };
+  const verify = (triggeredAt: number) => verifyOrigin({ app: 'podinfo', origin }, config, gitlab, triggeredAt);
+  await verify(finishedAt! - 60_000);
+  await verify(finishedAt! + 1_800_000);
+  await expect(verify(finishedAt! + 7_200_000)).rejects.toMatchObject({
+    code: 'origin_refused',
+    message: expect.stringContaining('long before it was triggered'),
+  });
 });

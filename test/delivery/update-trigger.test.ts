@@ -18,6 +18,17 @@ const PIPELINE = `sluice update:
   script: [node "${join(root, 'runner', 'main.ts')}" update --local --no-verify-image]
 `;
 
+/** The same, with the change as a pipeline input (docs/decisions/009-triggered-updates.md). */
+const BY_INPUT = `spec:
+  inputs:
+    sluice_change: { default: '' }
+---
+sluice update:
+  rules: [{ if: $CI_PIPELINE_SOURCE == "trigger" }]
+  variables: { SLUICE_CHANGE: '$[[ inputs.sluice_change ]]' }
+  script: [node "${join(root, 'runner', 'main.ts')}" update --local --no-verify-image]
+`;
+
 let folder: string;
 let server: GitLabServer;
 let trigger: string;
@@ -58,8 +69,12 @@ afterEach(async () => {
 let read: (path: string) => Promise<unknown>;
 
 function update(env: Readonly<Record<string, string>> = {}, args: readonly string[] = []) {
-  const flags = ['--delivery', DELIVERY, '--app', 'web', '--environment', 'staging', '--image', 'web=:1.1.0'];
-  return runCommand(updateCommand, [...flags, '--mode', 'trigger', '--trigger-variables', ...args], {
+  return send(['--image', 'web=:1.1.0', '--trigger-variables', ...args], env);
+}
+/** `update --mode trigger`, with the change as a pipeline input unless the flags say otherwise. */
+function send(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
+  const flags = ['--delivery', DELIVERY, '--app', 'web', '--environment', 'staging'];
+  return runCommand(updateCommand, [...flags, '--mode', 'trigger', ...args], {
     env: {
       CI_SERVER_URL: server.url,
       SLUICE_TRIGGER_TOKEN: trigger,
@@ -101,6 +116,17 @@ describe('update --mode trigger', () => {
     expect(message).toContain(`Sluice-Source-Project: ${APPLICATION}\nSluice-Source-Commit: ${commit}\n`);
     expect(message).toContain(`Sluice-Source-Pipeline: ${pipeline}`);
     expect(JSON.stringify(result)).not.toContain(trigger);
+  }, 120_000);
+
+  test('the change travels as a pipeline input, every character of it, and is refused where there is none', async () => {
+    const odd = ['--set', `staging/kustomization.yaml:/images/0/newTag=it's "$HOME" {x: [1]}, ü`];
+    const without = await faultOf(send(odd));
+    expect(without).toMatchObject({ code: 'trigger_refused', exit: 3, hint: expect.stringContaining('sluice_change') });
+    await server.seed(DELIVERY, new Map([['.gitlab-ci.yml', BY_INPUT]]), 'inputs', { pipeline: false });
+    const result = await send(odd);
+    const job = await jobOf((result.record['triggered'] as { readonly id: number }).id);
+    expect(job.log).toContain('pushed: web → staging');
+    expect(await staging()).toContain(`newTag: "it's \\"$HOME\\" {x: [1]}, ü"`);
   }, 120_000);
 
   test('also where the delivery repository stands on a commit of sluice’s own', async () => {

@@ -60,6 +60,7 @@ describe('the pipeline found anew', () => {
     status: '',
     webUrl: '',
     yamlErrors: null,
+    finishedAt: null,
   });
   const all = [pipeline(1, 'push'), pipeline(4, 'external'), pipeline(2, 'merge_request_event'), pipeline(3, 'push')];
   test('an open merge request’s own before the branch’s, a child never', () => {
