@@ -1,5 +1,6 @@
 import type { Config, Pair } from '../../src/config/config.ts';
 import { allPairs, environmentOf } from '../../src/config/pair.ts';
+import { parseConfig } from '../../src/config/parse.ts';
 import { answerOr, attempt, type Attempt } from '../../src/operations/doctor/attempt.ts';
 import { judgeCleanup } from '../../src/operations/doctor/cleanup.ts';
 import {
@@ -43,9 +44,9 @@ export async function run(context: Context): Promise<CommandResult> {
   const wants = (check: Check) => asked.length === 0 || asked.includes(check);
   const place = await readDoctorPlace(context);
   const inJob = job.jobId !== undefined;
-  const found = await attempt(() => context.config());
-  const config = answerOr(found, null);
   const token = await tokenOf(context, place, TOKEN);
+  const found = await readConfig(context, place, token);
+  const config = answerOr(found, null);
   const scene: Scene = { context, place, config, pairs: pairsOf(context, config, place), token, inJob, wants };
   reporter.step('Looking at the chain');
   const findings = await Promise.all([
@@ -57,6 +58,24 @@ export async function run(context: Context): Promise<CommandResult> {
   ]);
   const all = [...judgeConfig(found, scene), ...findings.flat()].filter(({ check }) => wants(check));
   return doctorResult(all, { outcome: sumOfFindings(all), exit: exitOfFindings(all), place });
+}
+
+/** sluice.yaml of this folder, else that of the delivery project. */
+async function readConfig(
+  context: Context,
+  { project, branch }: DoctorPlace,
+  token: TokenInHand | null,
+): Promise<Attempt<Config>> {
+  const here = await attempt(() => context.config());
+  if ('answer' in here || here.fault.code !== 'config_missing' || context.values.given('config')) return here;
+  if (token === null || project === null) return here;
+  const there = await attempt(async () => {
+    const ref = branch ?? (await token.gitlab.project(project))?.defaultBranch ?? 'main';
+    const text = await token.gitlab.file(project, 'sluice.yaml', ref);
+    return text === null ? null : parseConfig(text, `${project}: sluice.yaml`);
+  });
+  if ('fault' in there) return there.fault.code === 'config_invalid' ? there : here;
+  return there.answer === null ? here : { answer: there.answer };
 }
 
 /** A token by variable, with the GitLab to ask. */
@@ -76,7 +95,7 @@ function pairsOf({ values, job }: Context, config: Config | null, { registry }: 
 }
 
 function judgeConfig(found: Attempt<Config>, { context, inJob, place }: Scene): readonly Finding[] {
-  const name = context.values.string('config') ?? 'sluice.yaml';
+  const name = 'answer' in found ? found.answer.file : (context.values.string('config') ?? 'sluice.yaml');
   const { ok, fault, unknown } = judge('config', name);
   if ('answer' in found) {
     const { environments, apps } = found.answer;

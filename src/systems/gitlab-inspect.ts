@@ -108,7 +108,6 @@ const fileSchema = z
   .transform(({ content }) => Buffer.from(content, 'base64').toString());
 const agentSchema = z.object({ id: z.number(), name: z.string() });
 const statusSchema = z.object({ name: z.string() });
-const hookSchema = z.object({ url: z.string() });
 const versionSchema = z.object({ version: z.string() }).transform(({ version }) => version);
 
 /** What doctor asks of GitLab, few tries each. Faults as `GitLab`. */
@@ -138,7 +137,6 @@ export function inspectGitLab(options: GitLabOptions): GitLabInspection {
     url: host,
     version: () => get(versionSchema, 'version'),
     user: () => get(userSchema, 'user'),
-    userNamed: async (username) => (await get(z.array(userSchema), 'users', { username }))?.[0] ?? null,
     ownToken: () => get(tokenSchema, 'personal_access_tokens/self'),
     project: (project) => get(projectSchema, at(project)),
     branch: (project, branch) => get(branchSchema, `${at(project)}/repository/branches/${encodeURIComponent(branch)}`),
@@ -146,7 +144,6 @@ export function inspectGitLab(options: GitLabOptions): GitLabInspection {
       get(z.array(protectedSchema), `${at(project)}/protected_branches`, { per_page: 100 }),
     deployTokens: (project) => get(z.array(deployTokenSchema), `${at(project)}/deploy_tokens`, { per_page: 100 }),
     agents: (project) => get(z.array(agentSchema), `${at(project)}/cluster_agents`, { per_page: 100 }),
-    hooks: async (project) => (await get(z.array(hookSchema), `${at(project)}/hooks`))?.map(({ url }) => url) ?? null,
     statusNames: async (project, sha) => {
       const path = `${at(project)}/repository/commits/${sha}/statuses`;
       return (await get(z.array(statusSchema), path, { per_page: 100 }))?.map(({ name }) => name) ?? null;

@@ -64,7 +64,6 @@ export interface GitLabInspection {
   readonly url: string;
   version(): Promise<string | null>;
   user(): Promise<InspectedUser | null>;
-  userNamed(username: string): Promise<InspectedUser | null>;
   /** null for tokens that are no access tokens. */
   ownToken(): Promise<InspectedToken | null>;
   project(project: string): Promise<InspectedProject | null>;
@@ -77,8 +76,6 @@ export interface GitLabInspection {
   >;
   deployTokens(project: string): Promise<readonly InspectedDeployToken[] | null>;
   agents(project: string): Promise<readonly { readonly id: number; readonly name: string }[] | null>;
-  /** Addresses of the project's webhooks. */
-  hooks(project: string): Promise<readonly string[] | null>;
   /** Names of the statuses on a commit. */
   statusNames(project: string, sha: string): Promise<readonly string[] | null>;
   /** Text of a file at a branch. */

@@ -179,6 +179,46 @@ subjects: [{ apiGroup: rbac.authorization.k8s.io, kind: Group, name: "gitlab:ci_
       repair: /wide binding/,
     });
   });
+  test('Flux objects that may be made and deleted, as GitLab’s tutorial binds it', async () => {
+    using _ = added(`apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: { name: edit-flux, namespace: flux-system }
+rules: [{ apiGroups: [source.toolkit.fluxcd.io, kustomize.toolkit.fluxcd.io], resources: ["*"], verbs: [create, delete, patch, update] }]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: { name: edit-flux, namespace: flux-system }
+roleRef: { apiGroup: rbac.authorization.k8s.io, kind: Role, name: edit-flux }
+subjects: [{ apiGroup: rbac.authorization.k8s.io, kind: Group, name: "gitlab:ci_job" }]
+`);
+    await expectFound(args, {
+      id: 'rights-excess',
+      exit: 7,
+      message: /may create kustomizations in flux-system, create\/delete ocirepositories in flux-system, and/,
+      repair: /wide binding/,
+    });
+  });
+  test('rights in the namespace of the Flux objects alone are enough', async () => {
+    const rules = (world.cluster.get('ClusterRole', null, 'sluice-watch') as unknown as { rules: unknown }).rules;
+    using _gone = removed('ClusterRoleBinding', null, 'sluice-watch');
+    using _role = added(
+      JSON.stringify({
+        apiVersion: 'rbac.authorization.k8s.io/v1',
+        kind: 'Role',
+        metadata: { name: 'watch', namespace: 'flux-system' },
+        rules,
+      }),
+    );
+    using _ = added(`apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: { name: watch, namespace: flux-system }
+roleRef: { apiGroup: rbac.authorization.k8s.io, kind: Role, name: watch }
+subjects: [{ apiGroup: rbac.authorization.k8s.io, kind: Group, name: "gitlab:ci_job" }]
+`);
+    const looked = await world.doctor([...args, '--check', 'sources']);
+    expect(looked.exit).toBe(0);
+    expect(looked.open.map(({ state, id }) => `${state} ${id}`)).toEqual(['warn rights-causes']);
+  });
   test('an administrator on a laptop is told so, and it is no fault', async () => {
     const looked = await world.doctor(args, { ...(await world.asAdministrator()), CI_JOB_ID: '' });
     expect(looked.exit).toBe(0);

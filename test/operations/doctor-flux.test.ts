@@ -59,6 +59,14 @@ describe('Flux’s parts', () => {
       /helm-controller is not installed.*no HelmRelease is installed or upgraded; nothing here needs it/,
     );
   });
+  test('an old Flux is to be updated', async () => {
+    const labels = (version: string) => ({ metadata: { labels: { 'app.kubernetes.io/version': version } } });
+    world.cluster.patch('Deployment', 'flux-system', 'source-controller', labels('v2.3.0'));
+    const looked = await world.doctor(args);
+    world.cluster.patch('Deployment', 'flux-system', 'source-controller', labels('v2.9.4'));
+    expect(looked.exit).toBe(0);
+    expect(looked.open.map(({ state, id }) => `${state} ${id}`)).toEqual(['warn flux-old']);
+  });
   test('a controller that is installed and does not run', async () => {
     world.cluster.patch(
       'Deployment',

@@ -88,6 +88,22 @@ describe('nothing configured, on a laptop', () => {
     expect(looked.open.map(({ id }) => id)).toEqual(['config-missing', 'gitlab-unknown', 'token-missing']);
     expect(looked.text).toMatch(/sluice init/);
   });
+  test('outside a checkout, sluice.yaml is read from the delivery project', async () => {
+    const env = { ...nothing, SLUICE_GITLAB_TOKEN: world.bot.token };
+    const args = [
+      '--gitlab',
+      world.gitlab.url,
+      '--delivery',
+      'shop/delivery',
+      '--check',
+      'config',
+      '--check',
+      'projects',
+    ];
+    const looked = await world.doctorIn(join(world.folder, 'elsewhere'), args, env);
+    expect(looked).toMatchObject({ exit: 0, outcome: 'ok' });
+    expect(looked.text).toMatch(/shop\/delivery: sluice\.yaml +is valid: 1 environments, 1 apps/);
+  });
   test('a laptop with a token but no kubeconfig: the agent is there and shared', async () => {
     const looked = await world.doctor(['--check', 'agent'], { ...nothing, SLUICE_GITLAB_TOKEN: world.bot.token });
     expect(looked.findings.map(({ id }) => id)).toEqual(['agent-shared', 'agent-unreached']);

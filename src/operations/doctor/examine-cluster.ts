@@ -136,8 +136,16 @@ function sourcesOf(all: readonly KubernetesObject[], named: readonly Named[]): r
 async function examineRights({ cluster, settings, pairs, inJob }: ClusterExamination): Promise<readonly Finding[]> {
   const questions = rightQuestions(settings, pairs);
   const identity = answerOr(await attempt(() => cluster.whoAmI()), null);
+  const namespaces = [...new Set(pairs.map(({ namespace }) => namespace))];
   const answers = await Promise.all(
-    questions.map(async (one) => ({ ...one, allowed: await cluster.may(one.question) })),
+    questions.map(async (one) => {
+      const allowed = await cluster.may(one.question);
+      if (allowed !== false || one.class !== 'needed' || one.question.namespace !== undefined)
+        return { ...one, allowed };
+      // Rights in the namespaces of the Flux objects alone are enough.
+      const within = await Promise.all(namespaces.map((namespace) => cluster.may({ ...one.question, namespace })));
+      return { ...one, allowed: within.every((may) => may === true) };
+    }),
   );
   return judgeRights(settings.name, answers, { identity: identity?.user ?? null, inJob });
 }

@@ -1,5 +1,6 @@
 import type { KubernetesObject } from '../../systems/cluster.ts';
 import { judge, type Finding } from './finding.ts';
+import { isOlder } from './tools.ts';
 
 /** Flux's controllers, with what is lost without each. */
 export const controllers = {
@@ -35,6 +36,7 @@ export interface ControllerFacts {
 }
 
 const GRACE_MS = 120_000;
+const OLDEST = '2.5';
 const INSTALL = `Install it: flux install --components=${Object.keys(controllers).join(',')}, then restart agentk, which looks for Flux’s kinds only when it starts.`;
 
 /** Judges one controller: its kinds are served, it runs, and it does its work. */
@@ -50,6 +52,11 @@ export function judgeController(cluster: string, facts: ControllerFacts): Findin
   if (typeof deployment !== 'string') {
     const version = versionOf(deployment);
     const available = (deployment.status as { availableReplicas?: number } | undefined)?.availableReplicas ?? 0;
+    const release = /^v?(\d+\.\d+)/.exec(deployment.metadata.labels?.['app.kubernetes.io/version'] ?? '')?.[1];
+    if (available > 0 && release !== undefined && isOlder(release, OLDEST)) {
+      const message = `${name} ${version} is older than Flux ${OLDEST}: it does not tell which commit an artifact came from`;
+      return warn('flux-old', message, 'Update Flux (https://fluxcd.io/flux/installation/upgrade/).');
+    }
     if (available > 0) return ok('flux', `${name} ${version} runs`);
     const message = `${name} ${version} is installed and does not run: ${lost}`;
     const repair = `Look at it: kubectl -n ${deployment.metadata.namespace ?? 'flux-system'} describe deploy ${name}.`;

@@ -35,7 +35,8 @@ export function rightQuestions(settings: ClusterSettings, pairs: readonly Pair[]
           ...read('kustomize.toolkit.fluxcd.io', 'kustomizations', 'sync sees what Flux has applied'),
           ...read('helm.toolkit.fluxcd.io', 'helmreleases', 'sync sees what Flux has applied'),
         ]),
-    ...(settings.notify.includes('annotate')
+    // Where a Receiver comes first, annotating is only what is left when it does not answer.
+    ...(settings.notify[0] === 'annotate'
       ? sources.flatMap((resource) =>
           namespaces.map((namespace): RightQuestion => ({
             question: { verb: 'patch', group: SOURCE, resource, namespace },
@@ -67,7 +68,9 @@ export function rightQuestions(settings: ClusterSettings, pairs: readonly Pair[]
           ...read('', 'pods', 'the first cause of a failure', 'useful'),
           ...read('', 'events', 'the first cause of a failure', 'useful'),
         ]),
-    ...EXCESS.map((question): RightQuestion => ({ question, class: 'excess', why: 'sluice never does this' })),
+    ...[...EXCESS, ...namespaces.flatMap((namespace) => EXCESS_IN.map((question) => ({ ...question, namespace })))].map(
+      (question): RightQuestion => ({ question, class: 'excess', why: 'sluice never does this' }),
+    ),
   ];
 }
 
@@ -75,7 +78,6 @@ export function rightQuestions(settings: ClusterSettings, pairs: readonly Pair[]
 const EXCESS: readonly AccessQuestion[] = [
   { verb: '*', group: '*', resource: '*' },
   { verb: 'list', group: '', resource: 'secrets' },
-  { verb: 'get', group: '', resource: 'secrets', namespace: 'flux-system' },
   { verb: 'create', group: 'apps', resource: 'deployments' },
   { verb: 'patch', group: 'apps', resource: 'deployments' },
   { verb: 'delete', group: 'apps', resource: 'deployments' },
@@ -86,6 +88,18 @@ const EXCESS: readonly AccessQuestion[] = [
   { verb: 'delete', group: SOURCE, resource: 'ocirepositories' },
   { verb: 'create', group: 'rbac.authorization.k8s.io', resource: 'clusterrolebindings' },
   { verb: 'impersonate', group: '', resource: 'users' },
+];
+
+/** The same within the namespace of the Flux objects, for whom nothing wider is bound. */
+const EXCESS_IN: readonly AccessQuestion[] = [
+  { verb: 'get', group: '', resource: 'secrets' },
+  { verb: 'create', group: '', resource: 'secrets' },
+  { verb: 'create', group: '', resource: 'pods' },
+  { verb: 'patch', group: 'apps', resource: 'deployments' },
+  { verb: 'create', group: 'kustomize.toolkit.fluxcd.io', resource: 'kustomizations' },
+  { verb: 'create', group: SOURCE, resource: 'ocirepositories' },
+  { verb: 'delete', group: SOURCE, resource: 'ocirepositories' },
+  { verb: 'create', group: 'rbac.authorization.k8s.io', resource: 'rolebindings' },
 ];
 
 const ROLES = 'examples/agent-config/rbac/sluice.yaml';
@@ -132,7 +146,18 @@ export function judgeRights(
       ),
     );
   }
-  const excess = of('excess', true);
+  const wide = of('excess', true);
+  // What is allowed everywhere is allowed in a namespace too, and told once.
+  const excess = wide.filter(
+    ({ question }) =>
+      question.namespace === undefined ||
+      !wide.some(
+        (other) =>
+          other.question.namespace === undefined &&
+          other.question.verb === question.verb &&
+          resourceName({ ...other.question, namespace: question.namespace! }) === resourceName(question),
+      ),
+  );
   if (excess.length > 0) {
     const message = `${who} may ${excess.some(({ question }) => question.verb === '*') ? 'do everything' : listed(excess)}, and sluice needs none of it`;
     findings.push(
