@@ -46,21 +46,25 @@ const POLICY = [
   /\bGL-HOOK-ERR\b/,
 ];
 
+/** What git itself says of a branch that has moved on; in a hook's own words it would mean anything. */
+const RACED_STATUS = [/non-fast-forward/i, /fetch first/i, /stale info/i, /remote ref updated since checkout/i];
+
 const RACED = [
-  /non-fast-forward/i,
-  /fetch first/i,
   /cannot lock ref/i,
   /incorrect old value provided/i,
-  /stale info/i,
   /failed to update ref|failed to lock|Unable to create '.*\.lock'/i,
   /reference already exists/i,
-  /remote ref updated since checkout/i,
   /is at [0-9a-f]{40} but expected [0-9a-f]{40}/i,
 ];
+
+/** A status line of a push: porcelain or for people. */
+const STATUS = /^\s*!.*$/gm;
 
 /** Why a push failed, from stdout of `--porcelain` and stderr. A hook that names a race is a race, not a policy. */
 export function classifyPush(output: string): 'raced' | 'refused' | GitFailure {
   if (/The requested URL returned error/i.test(output)) return classifyFetch(output);
+  const statuses = (output.match(STATUS) ?? []).join('\n');
+  if (RACED_STATUS.some((pattern) => pattern.test(statuses))) return 'raced';
   if (RACED.some((pattern) => pattern.test(output))) return 'raced';
   const fetch = classifyFetch(output);
   if (fetch !== 'unavailable') return fetch;

@@ -1,0 +1,45 @@
+import { describe, expect, test } from 'vitest';
+import { classifyPush } from '../../src/systems/git-failure.ts';
+
+const porcelain = (reason: string, flag = '[remote rejected]') =>
+  `To https://gitlab.example.com/shop/delivery.git\n!\tabc:refs/heads/main\t${flag} (${reason})\nDone\nerror: failed to push some refs`;
+const hook = (words: string) => `${porcelain('pre-receive hook declined')}\nremote: ${words}`;
+
+describe('a rejected push is a race', () => {
+  test.each([
+    porcelain('non-fast-forward', '[rejected]'),
+    porcelain('fetch first', '[rejected]'),
+    porcelain('stale info', '[rejected]'),
+    porcelain('remote ref updated since checkout', '[rejected]'),
+    porcelain('cannot lock ref'),
+    porcelain('incorrect old value provided'),
+    porcelain('failed to update ref'),
+    porcelain('reference already exists'),
+    `${porcelain('failed to update ref')}\nremote: error: cannot lock ref 'refs/heads/main': is at ${'a'.repeat(40)} but expected ${'b'.repeat(40)}`,
+    `${porcelain('failed to update ref')}\nremote: error: Unable to create '/r.git/refs/heads/main.lock': File exists.`,
+    hook(`GitLab: cannot lock ref 'refs/heads/main': reference already exists`),
+    ' ! [rejected]        main -> main (fetch first)\nerror: failed to push some refs',
+    ' ! [rejected]        main -> main (non-fast-forward)',
+  ])('%s', (output) => expect(classifyPush(output)).toBe('raced'));
+});
+
+describe('a rejected push is refused', () => {
+  test.each([
+    hook('GitLab: You are not allowed to push code to protected branches on this project.'),
+    hook('GitLab: Commit message does not follow the pattern: fetch first, then write'),
+    hook('Only non-fast-forward pushes by the release team'),
+    hook('GL-HOOK-ERR: stale info in the header'),
+    hook('no words that anybody knows'),
+    porcelain('deny updating a hidden ref'),
+    porcelain('protected branch hook declined'),
+  ])('%s', (output) => expect(classifyPush(output)).toBe('refused'));
+});
+
+describe('a failed push is neither', () => {
+  test.each([
+    ["fatal: unable to access 'https://x/': The requested URL returned error: 403", 'refused-token'],
+    ["fatal: unable to access 'https://x/': The requested URL returned error: 502", 'unavailable'],
+    ["fatal: unable to access 'https://x/': Could not resolve host: x", 'unavailable'],
+    ['remote: HTTP Basic: Access denied\nfatal: Authentication failed', 'refused-token'],
+  ])('%s', (output, why) => expect(classifyPush(output)).toBe(why));
+});
