@@ -52,8 +52,9 @@ export interface Found {
 export function findImage(work: Work, change: ImageChange, mentions: Mentions): Found {
   const found: Found = { candidates: [], texts: [], passed: [] };
   for (const [path, content] of work.files) {
-    if (!isManifestPath(path) && !work.input.named?.has(path)) continue;
-    if (mentions.in(path, content)) lookInto(work, path, change, mentions, found);
+    const named = work.input.named?.has(path) ?? false;
+    if (!isManifestPath(path) && !named) continue;
+    if (mentions.in(path, content) || (named && content.includes(0))) lookInto(work, path, change, mentions, found);
   }
   return found;
 }
