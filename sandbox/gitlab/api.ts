@@ -14,6 +14,7 @@ import { repositoryRoutes } from './repository.ts';
 import { ApiError } from './request.ts';
 import type { Api } from './request.ts';
 import { settingRoutes } from './settings.ts';
+import { startRoutes } from './start-routes.ts';
 import { statusRoutes } from './statuses.ts';
 import { tokenRoutes } from './token-routes.ts';
 
@@ -33,6 +34,7 @@ export function apiRoutes(api: Api): Hono {
   commitRoutes(app, api);
   repositoryRoutes(app, api);
   pipelineRoutes(app, api);
+  startRoutes(app, api);
   jobRoutes(app, api);
   mergeRequestRoutes(app, api);
   deploymentRoutes(app, api);

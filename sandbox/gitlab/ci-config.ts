@@ -96,6 +96,8 @@ export interface Question {
   readonly values: Values;
   /** For whom includes are read. */
   readonly user: User;
+  /** Started with a job token: no other project can be read. */
+  readonly aloneWithToken?: boolean;
   /** Names of masked variables. */
   readonly masked?: ReadonlySet<string>;
   /** Of the pipeline. */
@@ -138,12 +140,12 @@ export async function evaluate(state: State, question: Question): Promise<Evalua
 
 /** The file of the commit with all that it includes; null where there is none. */
 async function configOf(state: State, question: Question): Promise<Config | null> {
-  const { project, sha, user, values, masked = new Set(), inputs = {} } = question;
+  const { project, sha, user, values, masked = new Set(), inputs = {}, aloneWithToken = false } = question;
   const location = '.gitlab-ci.yml';
   const text = question.content ?? (await fileAt(state, project, sha, location))?.toString('utf8');
   if (text === undefined) return null;
   const given = pipelineInputs(inputs, state.profile);
-  return compile(state, { project, sha, user, values, masked }, { location, text, inputs: given });
+  return compile(state, { project, sha, user, values, masked, aloneWithToken }, { location, text, inputs: given });
 }
 
 interface Listing {

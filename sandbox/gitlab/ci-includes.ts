@@ -21,6 +21,8 @@ export interface Compilation {
   /** Variables that includes may use. */
   readonly values: Values;
   readonly masked: ReadonlySet<string>;
+  /** Is there only a job token to read with? Then no other project can be read. */
+  readonly aloneWithToken?: boolean;
   /** File of an artifact of a job before, for `trigger: include: artifact`. */
   readonly artifact?: (job: string, path: string) => Promise<string | null>;
 }
@@ -159,10 +161,10 @@ async function filesOf(state: State, compilation: Compilation, entry: Config): P
   if (local !== undefined) return localFiles(state, project, sha, local.replace(/^\/+/, ''));
   const component = text('component');
   if (component !== undefined) {
-    const found = await findComponent(state, component, user);
+    const found = await findComponent(state, component, user, compilation.aloneWithToken);
     return [{ ...found, location: component, component: found }];
   }
-  if ('file' in entry) return projectFiles(state, user, values, entry);
+  if ('file' in entry) return projectFiles(state, compilation, entry);
   const artifact = text('artifact');
   if (artifact !== undefined) {
     const job = text('job') ?? '';
@@ -199,11 +201,12 @@ async function localFiles(state: State, project: Project, sha: string, path: str
   );
 }
 
-async function projectFiles(state: State, user: User, values: Values, entry: Config): Promise<readonly Found[]> {
+async function projectFiles(state: State, compilation: Compilation, entry: Config): Promise<readonly Found[]> {
+  const { user, values, aloneWithToken } = compilation;
   const path = expand(String(entry['project']), values);
   const ref = expand(typeof entry['ref'] === 'string' ? entry['ref'] : 'HEAD', values);
   const project = state.projects.get(path.toLowerCase());
-  if (!project || !mayReadCode(state, user, project))
+  if (!project || (aloneWithToken && project !== compilation.project) || !mayReadCode(state, user, project))
     throw new ConfigError(
       `Project \`${path}\` not found or access denied! Make sure any includes in the pipeline configuration are correctly defined.`,
     );

@@ -1,30 +1,13 @@
 import type { Hono } from 'hono';
 import { mayUpdatePipeline } from './access.ts';
 import { basicPipelineEntity, pipelineEntity } from './entities.ts';
-import type { VariableFields } from './handle.ts';
 import { evaluate } from './ci-config.ts';
 import { isChild } from './downstream.ts';
-import type { Inputs } from './ci-inputs.ts';
-import { isMap } from './ci-yaml.ts';
 import { newPipeline } from './pipelines.ts';
 import { pipelineVariables } from './ci-variables.ts';
 import { readRef, resolveCommit } from './repositories.ts';
-import {
-  ApiError,
-  badParameter,
-  badRequest,
-  choice,
-  enter,
-  forbidden,
-  integer,
-  notFound,
-  page,
-  parameters,
-  required,
-  text,
-} from './request.ts';
+import { choice, enter, forbidden, integer, notFound, page, parameters, required, text } from './request.ts';
 import type { Api } from './request.ts';
-import { findProject } from './lookup.ts';
 import type { Pipeline, Project, User } from './state.ts';
 
 const sources = [
@@ -48,7 +31,7 @@ export function pipelineOf(api: Api, project: Project, id: number | undefined): 
   return pipeline;
 }
 
-/** `/projects/:id/pipelines`, triggers and lint. */
+/** `/projects/:id/pipelines` and lint. */
 export function pipelineRoutes(app: Hono, api: Api): void {
   const { state, engine } = api;
 
@@ -99,81 +82,6 @@ export function pipelineRoutes(app: Hono, api: Api): void {
       else engine.retryPipeline(pipeline, user);
       return c.json(pipelineEntity(state, pipeline), act === 'cancel' ? 200 : 201);
     });
-  }
-
-  app.post('/projects/:id/pipeline', async (c) => {
-    const { project, user } = enter(api, c, { level: 30, write: true });
-    const values = await parameters(c);
-    const ref = required(values, 'ref');
-    if (!mayUpdatePipeline(state, user, project, ref))
-      throw badRequest({
-        base: [
-          "You do not have sufficient permission to run a pipeline on '" +
-            ref +
-            "'. Please select a different branch or contact your administrator for assistance.",
-        ],
-      });
-    const inputs = inputsOf(values);
-    const variables = variableList(values['variables']);
-    return c.json(pipelineEntity(state, await make({ project, user, ref, source: 'api', variables, inputs })), 201);
-  });
-
-  const trigger = async (
-    project: Project | undefined,
-    ref: string | undefined,
-    values: Readonly<Record<string, unknown>>,
-  ) => {
-    const entry = project?.triggers.find((each) => each.token === text(values, 'token'));
-    if (!project || !entry) throw notFound();
-    const variables = Object.entries((values['variables'] ?? {}) as Record<string, unknown>).map(([key, value]) => ({
-      key,
-      value: String(value),
-      raw: false,
-    }));
-    return make({
-      project,
-      user: entry.user,
-      ref: ref ?? required(values, 'ref'),
-      source: 'trigger',
-      variables: [
-        ...variables,
-        ...Object.entries(nestedOf(values, 'variables')).map(([key, value]) => ({
-          key,
-          value: String(value),
-          raw: false,
-        })),
-      ],
-      inputs: inputsOf(values),
-    });
-  };
-  app.post('/projects/:id/trigger/pipeline', async (c) => {
-    const made = await trigger(findProject(state, c.req.param('id')), undefined, await parameters(c));
-    return c.json(pipelineEntity(state, made), 201);
-  });
-  app.post('/projects/:id/ref/:ref/trigger/pipeline', async (c) => {
-    const made = await trigger(findProject(state, c.req.param('id')), c.req.param('ref'), await parameters(c));
-    return c.json(pipelineEntity(state, made), 201);
-  });
-
-  async function make(request: {
-    readonly project: Project;
-    readonly user: User;
-    readonly ref: string;
-    readonly source: 'api' | 'trigger';
-    readonly variables: readonly VariableFields[];
-    readonly inputs: Inputs;
-  }): Promise<Pipeline> {
-    const { project, ref, source } = request;
-    const tag =
-      (await readRef(state, project, `refs/tags/${ref}`)) !== null &&
-      (await readRef(state, project, `refs/heads/${ref}`)) === null;
-    const sha = await resolveCommit(state, project, ref);
-    if (!sha) throw badRequest({ base: ['Reference not found'] });
-    const made = await engine.create({ ...request, sha, tag, unsaved: source === 'api' });
-    if (!made.pipeline) throw badRequest({ base: [made.reason] });
-    // A triggered pipeline that cannot be read stays, and is refused (app/services/ci/pipeline_trigger_service.rb).
-    if (made.pipeline.yamlErrors) throw new ApiError(422, { message: { base: [made.pipeline.yamlErrors] } });
-    return made.pipeline;
   }
 
   const lint = async (project: Project, user: User, content: string | undefined, ref: string) => {
@@ -254,32 +162,6 @@ export function pipelineRoutes(app: Hono, api: Api): void {
       })),
     );
   });
-}
-
-/** `inputs` of JSON, and `inputs[name]` of forms. */
-function inputsOf(values: Readonly<Record<string, unknown>>): Inputs {
-  const whole = values['inputs'] ?? {};
-  if (!isMap(whole)) throw badParameter('inputs is invalid');
-  return { ...whole, ...nestedOf(values, 'inputs') };
-}
-
-/** Form fields `name[key]`. */
-function nestedOf(values: Readonly<Record<string, unknown>>, name: string): Readonly<Record<string, unknown>> {
-  return Object.fromEntries(
-    Object.entries(values).flatMap(([field, value]) => {
-      const [, owner, key] = /^(\w+)\[([^\]]+)\]$/.exec(field) ?? [];
-      return owner === name && key !== undefined ? [[key, value]] : [];
-    }),
-  );
-}
-
-function variableList(value: unknown): readonly VariableFields[] {
-  if (!Array.isArray(value)) return [];
-  return value.flatMap((each: Record<string, unknown>) =>
-    typeof each['key'] === 'string'
-      ? [{ key: each['key'], value: text(each, 'value') ?? '', file: each['variable_type'] === 'file', raw: false }]
-      : [],
-  );
 }
 
 function resourceGroups(project: Project) {

@@ -144,6 +144,8 @@ export async function createPipeline(state: State, request: PipelineRequest): Pr
     values: { ...predefined, ...settings },
     masked,
     user: request.user,
+    // A job token reads no other project (gitlab.com/gitlab-org/gitlab/-/issues/585668); a trigger job is none.
+    aloneWithToken: request.upstream?.kind === 'job',
     ...(request.inputs ? { inputs: request.inputs } : {}),
     ...(request.config ? { config: request.config } : {}),
   });
