@@ -63,6 +63,12 @@ function readOrigin(context: Context): Origin | null {
     );
   }
   const own = values.given('source-pipeline') ? undefined : job.parentPipelineId;
+  if (job.pipelineSource === 'parent_pipeline' && own === undefined && !values.given('source-pipeline')) {
+    // A child begins later than its parent: by its number an old commit can look newer than it is.
+    context.reporter.warn(
+      'this child pipeline does not know its parent: let the trigger job hand on SLUICE_PARENT_PIPELINE_ID: $CI_PIPELINE_ID',
+    );
+  }
   const pipeline = own === undefined ? values.string('source-pipeline') : String(own);
   if (pipeline !== undefined && !/^[1-9]\d{0,14}$/.test(pipeline)) {
     throw new Fault('usage', `--source-pipeline ${JSON.stringify(pipeline)} is not a pipeline id`);
