@@ -20,10 +20,13 @@ const HARMLESS: readonly GitSetting[] = [
   ['submodule.recurse', 'false'],
   ['fetch.recurseSubmodules', 'false'],
   ['fetch.writeCommitGraph', 'false'],
+  ['push.recurseSubmodules', 'no'],
   ['push.gpgSign', 'false'],
   ['push.followTags', 'false'],
   ['commit.gpgSign', 'false'],
   ['log.showSignature', 'false'],
+  // In a bare repository the tip's .mailmap would be read, a blob that a blobless clone has not.
+  ['log.mailmap', 'false'],
   ['i18n.logOutputEncoding', 'UTF-8'],
   ['http.followRedirects', 'initial'],
 ];
