@@ -137,7 +137,7 @@ const toldAtMost = 20;
 function report({ reporter }: Context, change: ManifestChange, seen: number): void {
   for (const { file, line, path, before, after } of change.targets.slice(0, toldAtMost)) {
     reporter.info(
-      `${file}:${line} ${path}: ${before === '' ? '(none)' : before} → ${after === '' ? '(removed)' : after}`,
+      `${file}:${line} ${path}: ${before === '' ? '(none)' : before} → ${after === '' ? '(none)' : after}`,
     );
   }
   const more = change.targets.length - toldAtMost;

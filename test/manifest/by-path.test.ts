@@ -1,5 +1,8 @@
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { ExplicitTarget } from '../../src/config/config.ts';
+import { parseAssignment } from '../../src/app/value.ts';
+import { effort } from './random-document.ts';
 import { edited, editedAll, faultOf, planned, sha } from './edited.ts';
 
 const text = `a:
@@ -235,4 +238,36 @@ describe('targets of sluice.yaml', () => {
     expect(faultOf(() => planned({}, { image: 'x/app:2', targets: [target({})] })).code).toBe('file_missing');
     expect(faultOf(() => change('web: 1\n', { keys: { tag: 't' } }, 'x/app:2')).code).toBe('target_missing');
   });
+});
+
+test('any key is reached by JSON Pointer and by dotted path, and the value ends at the first = outside', () => {
+  const key = fc.oneof(
+    fc.string({ unit: 'grapheme', maxLength: 6 }),
+    fc.string({ unit: fc.constantFrom('a', '.', '/', '~', '"', "'", '[', ']', '\\', ' ', '0', '='), maxLength: 5 }),
+  );
+  fc.assert(
+    fc.property(fc.uniqueArray(key, { minLength: 1, maxLength: 3 }), fc.nat(2), fc.string(), (keys, at, value) => {
+      const chosen = keys[at % keys.length]!;
+      const file = JSON.stringify({
+        m: Object.fromEntries(keys.map((each) => [each, 'old'])),
+        l: [{ name: chosen, v: 'old' }],
+      });
+      const quotedKey = JSON.stringify(chosen).replace(/\\(?![\\"])/g, '');
+      fc.pre(quotedKey === `"${chosen.replace(/[\\"]/g, String.raw`\$&`)}"`);
+      const pointer = `/m/${chosen.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+      const wanted = { m: Object.fromEntries(keys.map((each) => [each, each === chosen ? value : 'old'])) };
+      const paths = chosen.includes('=') ? [`m[${quotedKey}]`] : [`m[${quotedKey}]`, pointer];
+      for (const path of paths) {
+        const assignment = parseAssignment(`${path}=${value}`);
+        expect(assignment).toEqual({ path, value });
+        const after = edited(file, { set: [[assignment.path, assignment.value]] }, 'x.json');
+        expect((JSON.parse(after) as { m: unknown }).m).toEqual(wanted.m);
+      }
+      const item = parseAssignment(`l[name=${quotedKey}].v=${value}`);
+      expect(JSON.parse(edited(file, { set: [[item.path, item.value]] }, 'x.json'))).toMatchObject({
+        l: [{ v: value }],
+      });
+    }),
+    { numRuns: 300 * effort },
+  );
 });
