@@ -42,6 +42,14 @@ function printsBack(text: string): boolean {
   return String(Number(text)) === text;
 }
 
+/** Ways of writing numbers that are no versions: octal (a file's mode), hexadecimal, `.5`, `1_000`. */
+const numberForms = [/^0o?[0-7]+$/, /^0x[0-9a-fA-F]+$/, /^-?\.[0-9]+$/, /^-?[0-9]+(?:_[0-9]+)+$/];
+
+/** May the number take the old one's place without quotes? It prints back, or is written the same special way. */
+function numberAfter(text: string, old: string): boolean {
+  return printsBack(text) || numberForms.some((form) => form.test(text) && form.test(old) && !printsBack(old));
+}
+
 /** May `text` stand where it is written without quotes, as far as syntax goes? */
 function plainSyntax(text: string, flow: boolean): boolean {
   if (text === '' || text !== text.trim()) return false;
@@ -67,7 +75,7 @@ export type Quote = 'single' | 'double';
 /**
  * `value` as source text in the old scalar's style: quotes are kept; a plain scalar stays plain where the new value
  * reads back as the same string under YAML 1.1 and 1.2, or where both are booleans, or numbers that print back as
- * written; else it is quoted by `quote`.
+ * written (or are octal, hexadecimal … both); else it is quoted by `quote`.
  */
 export function formatScalar(value: string, old: OldScalar, quote: Quote): string {
   if (old.style === 'double') return quoted(value, 'double');
@@ -76,7 +84,8 @@ export function formatScalar(value: string, old: OldScalar, quote: Quote): strin
   const type = olderType(value);
   if (type === 'string') return value;
   const same = olderType(old.text) === type && coreType(old.text) === coreType(value);
-  if (same && (type === 'boolean' || type === 'timestamp' || (type === 'number' && printsBack(value)))) return value;
+  if (same && (type === 'boolean' || type === 'timestamp' || (type === 'number' && numberAfter(value, old.text))))
+    return value;
   return quoted(value, quote);
 }
 
