@@ -209,4 +209,13 @@ describe('application projects', () => {
       { SLUICE_GITLAB_TOKEN_PODINFO: token },
     );
   });
+
+  test('an own token that expires soon is told with its project', async () => {
+    const fields = { name: 'own', scopes: ['api'], accessLevel: 40, expiresAt: inDays(3) } as const;
+    const { token } = world.gitlab.createToken('shop/podinfo', fields);
+    const looked = await world.doctor(args, { SLUICE_GITLAB_TOKEN_PODINFO: token });
+    expect(looked.open).toMatchObject([
+      { check: 'projects', id: 'token-expiry', subject: 'SLUICE_GITLAB_TOKEN_PODINFO' },
+    ]);
+  });
 });

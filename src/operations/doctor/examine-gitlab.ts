@@ -56,19 +56,17 @@ export async function examineToken(
     prefix === 'gldt-' || prefix === 'glcbt-'
       ? [{ answer: null }, { answer: null }]
       : await Promise.all([attempt(() => gitlab.ownToken()), attempt(() => gitlab.user())]);
-  return judgeToken(
-    {
-      variable,
-      prefix,
-      token: answerOr(token, null),
-      user: answerOr(user, null),
-      refusal: 'fault' in token ? token.fault : null,
-      inJob,
-      now: clock.now(),
-      use,
-    },
-    options.check,
-  );
+  return judgeToken({
+    check: options.check ?? 'token',
+    variable,
+    prefix,
+    token: answerOr(token, null),
+    user: answerOr(user, null),
+    refusal: 'fault' in token ? token.fault : null,
+    inJob,
+    now: clock.now(),
+    use,
+  });
 }
 
 /** A project as a token sees it, with its branch. */

@@ -192,7 +192,7 @@ function intervalOf(text: string): number | undefined {
 }
 
 /** Does an object name a source in sourceRef or chartRef? */
-export function uses(object: KubernetesObject, source: KubernetesObject): boolean {
+function uses(object: KubernetesObject, source: KubernetesObject): boolean {
   const spec = (object.spec ?? {}) as {
     readonly sourceRef?: Reference;
     readonly chartRef?: Reference;

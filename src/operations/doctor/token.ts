@@ -4,6 +4,8 @@ import { judge, type Check, type Finding } from './finding.ts';
 
 /** What is known of one token. */
 export interface TokenFacts {
+  /** What it is looked at for. */
+  readonly check: Check;
   /** Its variable. */
   readonly variable: string;
   /** First letters, which tell its kind (docs.gitlab.com/security/tokens, "Token prefixes"); never more. */
@@ -34,8 +36,8 @@ export function kindOf(user: InspectedUser | null): 'project' | 'group' | 'servi
 }
 
 /** Judges kind, scopes and expiry of a token. */
-export function judgeToken(facts: TokenFacts, check: Check = 'token'): readonly Finding[] {
-  const { variable, prefix, token, user, refusal, use } = facts;
+export function judgeToken(facts: TokenFacts): readonly Finding[] {
+  const { check, variable, prefix, token, user, refusal, use } = facts;
   const { ok, warn, fault, unknown } = judge(check, variable);
   if (prefix.startsWith('gldt-')) {
     const message =
@@ -96,8 +98,8 @@ export function judgeToken(facts: TokenFacts, check: Check = 'token'): readonly 
   return findings;
 }
 
-function judgeScopes(scopes: readonly string[], { variable, use }: TokenFacts): Finding {
-  const { ok, fault } = judge('token', variable);
+function judgeScopes(scopes: readonly string[], { check, variable, use }: TokenFacts): Finding {
+  const { ok, fault } = judge(check, variable);
   const enough = scopes.includes('api') || (use === 'push' && scopes.includes('write_repository'));
   const wanted = use === 'push' ? 'write_repository' : 'api';
   if (enough) return ok('token-scopes', `scopes: ${scopes.join(', ')}`);
@@ -109,8 +111,8 @@ function judgeScopes(scopes: readonly string[], { variable, use }: TokenFacts): 
   );
 }
 
-function judgeExpiry(token: InspectedToken, { variable, now }: TokenFacts): Finding {
-  const { ok, warn, fault } = judge('token', variable);
+function judgeExpiry(token: InspectedToken, { check, variable, now }: TokenFacts): Finding {
+  const { ok, warn, fault } = judge(check, variable);
   if (token.expiresAt === null) return ok('token-expiry', 'never expires');
   // A token expires at midnight UTC of its date.
   const left = Math.floor((Date.parse(token.expiresAt) - now) / DAY_MS);

@@ -43,8 +43,3 @@ function read(file: string, value: unknown): ManifestObject | null {
 export function record(value: unknown): Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
 }
-
-/** Is it an object of one of Flux's kinds? */
-export function isFlux({ apiVersion }: ManifestObject, kind?: ManifestObject['kind'], of?: ManifestObject): boolean {
-  return apiVersion.includes('.toolkit.fluxcd.io/') && (kind === undefined || of?.kind === kind);
-}

@@ -13,7 +13,7 @@ const ROWS = [
 const PARENTS: ReadonlySet<string> = new Set(['overlays', 'environments', 'envs', 'env', 'clusters', 'stages']);
 
 /** How late in a promotion an environment comes: 0 first; null where its name does not say. */
-export function rankOf(environment: string): number | null {
+function rankOf(environment: string): number | null {
   const words = environment.toLowerCase().split(/[-_.]/);
   const row = ROWS.findIndex((names) => words.some((word) => (names as readonly string[]).includes(word)));
   return row < 0 ? null : row;

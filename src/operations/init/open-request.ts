@@ -4,7 +4,7 @@ import type { GitLab, GitLabMergeRequest } from '../../systems/gitlab.ts';
 import type { Proposal } from './proposal.ts';
 
 /** Branch of the proposal's merge request; only ever rewritten while its tip is ours. */
-export const BRANCH = 'sluice/init';
+const BRANCH = 'sluice/init';
 
 /**
  * Opens (or renews) the merge request with the new files of a proposal; what differs is told in its description. Faults

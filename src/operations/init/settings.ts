@@ -16,7 +16,7 @@ export interface SettingsInput {
 const SCHEMA = 'https://gitlab.com/sluice/sluice/-/raw/main/schema/sluice.schema.json';
 
 /** Name of the variable that holds the token of an environment's Receiver. */
-export function receiverVariable(cluster: string): string {
+function receiverVariable(cluster: string): string {
   return `SLUICE_RECEIVER_${cluster.toUpperCase().replaceAll('-', '_')}`;
 }
 
