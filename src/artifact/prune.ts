@@ -122,13 +122,21 @@ async function ledgersOf(registry: Registry, input: PruneInput): Promise<Readonl
   return ledgers;
 }
 
+/** Former texts of sluice.yaml, as far as the clone holds them. */
 async function formerTexts(git: GitRepository, input: PruneInput): Promise<readonly string[]> {
-  if (await git.isShallow()) {
-    input.notice('the clone is shallow: apps and environments deleted before it are known from the ledgers alone');
-  }
+  const { config, sha, signal } = input;
+  const lacking = (why: string) =>
+    input.notice(`${why}: apps and environments deleted before are known from the ledgers alone (GIT_DEPTH: 0 helps)`);
+  if (await git.isShallow()) lacking('the clone is shallow');
   const texts: string[] = [];
-  const oids = await git.versions(input.config.file, input.sha, MOST_VERSIONS);
-  for await (const { content } of git.blobs(oids, input.signal)) texts.push(Buffer.from(content).toString());
+  try {
+    const oids = await git.versions(config.file, sha, MOST_VERSIONS);
+    for await (const { content } of git.blobs(oids, signal)) texts.push(Buffer.from(content).toString());
+  } catch (error) {
+    // A shallow clone that was deepened has commits without their trees.
+    if (!(error instanceof Fault) || error.code !== 'commit_missing') throw error;
+    lacking(`the clone does not hold the history of ${config.file}`);
+  }
   return texts;
 }
 

@@ -45,14 +45,19 @@ export async function versions(world: Publishing, days: number): Promise<readonl
 export async function pruning(
   world: Publishing,
   sha: string,
-  more: Omit<Partial<PruneInput>, 'config'> & { readonly text?: string; readonly day?: number } = {},
+  more: Omit<Partial<PruneInput>, 'config'> & {
+    readonly text?: string;
+    readonly day?: number;
+    readonly repository?: string;
+    readonly host?: string;
+  } = {},
   credentials: Parameters<typeof connectRegistry>[0]['credentials'] = [],
 ): Promise<Pruned> {
-  const registryName = `${world.registry.host}/shop/delivery`;
+  const registryName = `${more.host ?? world.registry.host}/shop/delivery`;
   const processes = runProcesses({ ...process.env, PATH: toolPath });
   const files = localFiles(world.git.path, world.git.path);
   const clock = { ...systemClock(), sleep: async () => {}, now: () => start + (more.day ?? 100) * DAY };
-  const git = await openRepository({ folder: `${world.git.path}/delivery.git`, processes });
+  const git = await openRepository({ folder: `${world.git.path}/${more.repository ?? 'delivery.git'}`, processes });
   return prune(
     { git, registry: connectRegistry({ http: fetchHttp(), processes, files, clock, credentials }), files, clock },
     {

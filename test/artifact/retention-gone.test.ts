@@ -92,4 +92,18 @@ describe('apps and environments that sluice.yaml no longer has', () => {
     await pruning(world, sha, { text });
     expect(world.registry.repositories().flatMap((name) => [...world.registry.tags(name)])).toEqual([]);
   });
+
+  test('in a shallow clone the ledgers tell, also after it was deepened without trees', async () => {
+    await using world = await publishing();
+    await shop(world);
+    const sha = await commitOn(world, 1, { 'sluice.yaml': config });
+    const origin = `file://${world.git.path}/delivery.git`;
+    await world.git.git('.', ['clone', '--quiet', '--bare', '--depth', '1', origin, 'shallow.git']);
+    const planned = await pruning(world, sha, { repository: 'shallow.git', dryRun: true });
+    const going = (pruned: typeof planned) => pruned.tags.filter(({ outcome }) => outcome === 'planned').length;
+    expect(going(planned)).toBe(2);
+    expect(world.notices).toEqual([expect.stringContaining('shallow')]);
+    expect(going(await pruning(world, sha, { repository: 'shallow.git', dryRun: true }))).toBe(2);
+    expect(world.notices.at(-1)).toContain('history of sluice.yaml');
+  });
 });

@@ -1,6 +1,11 @@
+import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { PublishedArtifact } from '../../../src/artifact/published.ts';
+import { readUses } from '../../../src/artifact/in-use.ts';
+import { requestedKinds, resourceKind } from '../../../src/notify/kinds.ts';
+import { connectCluster } from '../../../src/systems/cluster-kubernetes.ts';
 import { config, files, links } from '../../artifact/corpus.ts';
+import { pruning } from '../../artifact/pruning.ts';
 import { publishing, type Publishing } from '../../artifact/publishing.ts';
 import { hasApplied } from '../flux-object.ts';
 import { oracle } from '../oracle.ts';
@@ -111,5 +116,23 @@ describe('artifacts as the real Flux takes them, from CNCF distribution', () => 
         'umlaut',
       ]),
     );
+  });
+
+  test('what Flux follows is not pruned, though sluice.yaml has lost it; the rest of it is', async () => {
+    const { stack } = stage();
+    const text = config.replace(/ {2}(?:reached|names): .*\n/g, '');
+    const gone = await world.commit({ 'sluice.yaml': text });
+    const kubeconfig = await readFile(stack.kubeconfig, 'utf8');
+    const cluster = connectCluster({ name: 'lab', context: 'lab', kubeconfig });
+    const uses = [await readUses(cluster, [[resourceKind(requestedKinds.OCIRepository)]], ['flux-system'])];
+    const left = (found: Awaited<ReturnType<typeof pruning>>) =>
+      found.tags.filter(({ outcome }) => outcome === 'planned').map(({ artifact: name }) => name);
+    const asked = { text, dryRun: true, host: stack.registryHost };
+    expect(left(await pruning(world, gone, { ...asked, uses }))).toEqual([]);
+    expect(new Set(left(await pruning(world, gone, asked)))).toEqual(new Set(['reached', 'names']));
+    const pruned = await pruning(world, gone, { ...asked, dryRun: false });
+    expect(pruned.exit).toBe(0);
+    const tags = await fetch(`http://${stack.registryHost}/v2/shop/delivery/names/tags/list`);
+    expect(await tags.json()).toMatchObject({ tags: null });
   });
 });
