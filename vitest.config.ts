@@ -5,6 +5,7 @@ import { defineConfig } from 'vitest/config';
 const longStories = [
   'test/story/pipelines.test.ts',
   'test/story/pipeline-kinds.test.ts',
+  'test/story/publish-modes.test.ts',
   'test/story/truth-table.test.ts',
 ];
 

@@ -22,7 +22,7 @@ const closing = `
 - Scans before the tag moves: \`needs: [scan image, scan manifests]\`. \`sync\` follows \`publish\` all the same.
 - Two includes of one component need names of their own (\`job_name\`, \`job_prefix\`): of two jobs with one name the last wins.
 - What has no input is set on the job by its name in your own file: GitLab merges both.
-- With \`publish: on-tag\` the agent must be shared without \`protected_branches_only\`.
+- With \`publish: on-tag\` protect the tags, or their pipelines have no protected variables; the agent must be shared without \`protected_branches_only\`.
 - \`dashboard_namespace\` and \`flux_resource_path\` are written with the keys that the server knows: below \`dashboard\` from GitLab 18.4.
 - Include by version (\`@${version}\`), branch or commit: \`runner_image\` names the released version in each. On a mirror, give your own.
 - Dotenv reports hold at most 20 variables and 5 KB, since GitLab fails a job that writes more; all is in \`result.json\`, which is among the artifacts.
