@@ -21,12 +21,12 @@ Builds what is missing into a per-user cache: about 25 minutes on two cores and 
 const tiers = [
   {
     name: 'core',
-    minutes: 5,
+    minutes: 7,
     tools: [...coreTools, 'flux-oracle'],
   },
   { name: 'clients', minutes: 1, tools: [] },
-  { name: 'notification', minutes: 1, tools: ['notification-controller'] },
-  { name: 'helm', minutes: 2, tools: ['helm-controller'] },
+  { name: 'notification', minutes: 2, tools: ['notification-controller'] },
+  { name: 'helm', minutes: 4, tools: ['helm-controller'] },
   { name: 'signing', minutes: 1, tools: ['cosign'] },
 ] as const;
 

@@ -6,7 +6,7 @@ import type { Followed } from '../watch/verdict.ts';
 import type { LineageOf } from './lineage.ts';
 import type { Cell } from './progress.ts';
 import type { DeliveryPlace, SyncTarget } from './target.ts';
-import { followedOf } from './target.ts';
+import { clustersOf, followedOf } from './target.ts';
 
 /** A cell with what is to be followed for it; null where its outcome is known from the start. */
 export interface Start {
@@ -27,14 +27,15 @@ export async function beginCells(
   const starts: Start[] = [];
   for (const target of targets) {
     const { app, environment } = target.pair;
-    if (environment.clusters.length === 0)
+    const clusters = clustersOf(target.pair);
+    if (clusters.length === 0)
       throw new Fault('config_invalid', `environments.${environment.name}.clusters is empty: nothing can be followed`, {
         hint: 'Name the cluster, with its agent or context.',
       });
     for (const artifact of target.artifacts) {
       const known =
         outcomeOfPublish(artifact) ?? (await replacedOutcome(artifact, app.name, environment.name, lineage));
-      for (const cluster of environment.clusters) {
+      for (const cluster of clusters) {
         const followed = known === null ? followedOf(target, artifact, cluster.name, delivery) : null;
         const outcome = known ?? (followed === null ? nothingStands : null);
         starts.push({

@@ -2,6 +2,7 @@ import type { ClusterSettings } from '../config/config.ts';
 import { Fault } from '../fault.ts';
 import type { Followed } from '../watch/verdict.ts';
 import type { Start } from './begin.ts';
+import { clustersOf } from './target.ts';
 
 /** How long a run waits where nobody said it for the whole run (`--timeout`, SLUICE_TIMEOUT). */
 export interface OwnTimeouts {
@@ -34,10 +35,13 @@ export async function deadlinesOf(
 ): Promise<ReadonlyMap<Start, number>> {
   const { now, deadline, own } = options;
   if (own === undefined) return new Map(open.map((start) => [start, deadline]));
-  const clusterOf = ({ target, cell }: Start) =>
-    target.pair.environment.clusters.find(({ name }) => name === cell.cluster);
+  const clusterOf = ({ target, cell }: Start) => clustersOf(target.pair).find(({ name }) => name === cell.cluster);
   const unasked = open.filter(
-    (start) => start.target.pair.timeoutMs === null && clusterOf(start)?.notify[0] === 'none',
+    // Who follows by statuses may have no credential to ask a cluster for the interval.
+    (start) =>
+      start.target.pair.timeoutMs === null &&
+      start.target.pair.watch === 'cluster' &&
+      clusterOf(start)?.notify[0] === 'none',
   );
   const waits = new Map<Start, number>();
   const groups = Map.groupBy(unasked, ({ cell }) => `${cell.environment}/${cell.cluster}`);

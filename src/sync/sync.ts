@@ -21,6 +21,7 @@ import { observe, reportOf } from './progress.ts';
 import type { SyncResult } from './result.ts';
 import { resultOf } from './result.ts';
 import type { DeliveryPlace, SyncTarget } from './target.ts';
+import { clustersOf } from './target.ts';
 
 /**
  * Asks Flux in one cluster and follows it: stations notify and watch joined. Ends when everything handed in has its
@@ -175,7 +176,7 @@ async function followGroup(
   const done = new AbortController();
   const signal = AbortSignal.any([options.signal, done.signal]);
   const { cell: first, target } = group[0]!;
-  const cluster = target.pair.environment.clusters.find((candidate) => candidate.name === first.cluster)!;
+  const cluster = clustersOf(target.pair).find((candidate) => candidate.name === first.cluster)!;
   const change = (start: Start, next: Cell) => {
     const before = cells.get(start)!;
     cells.set(start, next);

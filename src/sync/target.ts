@@ -1,6 +1,6 @@
 import type { Origin } from '../app/change.ts';
 import type { Publication, PublishedArtifact } from '../artifact/published.ts';
-import type { Config, Pair } from '../config/config.ts';
+import type { ClusterSettings, Config, Pair } from '../config/config.ts';
 import { pairOf } from '../config/pair.ts';
 import type { Followed } from '../watch/verdict.ts';
 
@@ -12,6 +12,13 @@ export interface SyncTarget {
   readonly origins: readonly Origin[];
   /** Name of the environment in the application project: with the app's name where several apps share the project. */
   readonly deploysTo: string;
+}
+
+/** The clusters to follow. With `watch: statuses` none need be named: what Flux's Provider posts tells none apart. */
+export function clustersOf({ environment, watch }: Pair): readonly ClusterSettings[] {
+  const { clusters, name } = environment;
+  if (clusters.length > 0 || watch !== 'statuses') return clusters;
+  return [{ name, context: '', notify: ['none'], receiver: null }];
 }
 
 /** Which pairs the caller asks for; empty lists mean all. */
