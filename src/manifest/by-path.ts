@@ -99,11 +99,18 @@ function findInManifest(file: ManifestFile, text: string, selector: string | nul
   return found[0] ?? null;
 }
 
-/** Plans `--set`: `value` at `path` in `file`. False where the path leads nowhere. */
+/**
+ * Plans `--set`: `value` at `path` in `file`. False where the path leads nowhere; a Fault where the file was found in a
+ * folder and cannot be edited, which is passed over. Faults: those of the file.
+ */
 export function planValue(
   work: Work,
   change: { readonly file: string; readonly path: string; readonly value: string },
-): boolean {
+): boolean | Fault {
+  if (work.input.mode === 'edit' && !work.input.named?.has(change.file)) {
+    const fault = unfit(work, change.file);
+    if (fault) return fault;
+  }
   const found = find(work, change.file, change.path, work.input.document ?? null);
   if (!found) return false;
   if (found.type === 'text') work.planned.push(plannedText(work, change.file, null, found, change.value));
@@ -112,6 +119,21 @@ export function planValue(
     work.planned.push(...plannedWrites(found.file, 'path', null, found.spot.map, [write]));
   }
   return true;
+}
+
+/** Why no path leads into the file, and a note of it; null where one may. */
+function unfit(work: Work, file: string): Fault | null {
+  const opened = work.open(file);
+  if (opened.type !== 'unparsable' && opened.type !== 'encrypted' && opened.type !== 'template') return null;
+  const where = { place: { file } };
+  const fault =
+    opened.type === 'unparsable'
+      ? opened.fault
+      : opened.type === 'encrypted'
+        ? new Fault('encrypted', opened.reason, where)
+        : new Fault('edit_refused', 'the file is a template, where a path leads nowhere', where);
+  work.notTaken.push({ file, kind: 'path', image: null, reason: opened.type, message: fault.message });
+  return fault;
 }
 
 function spotWrite({ document, spot }: Found & { type: 'manifest' }, after: string): Write {

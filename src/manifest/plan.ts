@@ -18,8 +18,8 @@ interface Turn {
   readonly notTaken: NotTaken[];
   readonly images: Map<ImageChange, ImageOutcome[]>;
   readonly setters: Map<SetterChange, { taken: boolean; readonly seen: Set<string> }>;
-  /** Values whose path leads nowhere in their file. */
-  readonly lost: PlanInput['values'][number][];
+  /** Values whose path leads nowhere in their file, or whose file was passed over for a fault. */
+  readonly lost: Map<PlanInput['values'][number], Fault | null>;
 }
 
 /**
@@ -69,7 +69,10 @@ function plansOf(input: PlanInput): (charts: ReadonlySet<ImageChange>) => Turn {
       for (const each of seen) sum.seen.add(each);
     }
     for (const path of work.files.keys()) {
-      for (const change of values.get(path) ?? []) if (!planValue(work, change)) turn.lost.push(change);
+      for (const change of values.get(path) ?? []) {
+        const planned = planValue(work, change);
+        if (planned !== true) turn.lost.set(change, planned === false ? null : planned);
+      }
     }
     const { files, targets, notTaken } = assemble(work);
     turn.files.push(...files);
@@ -83,7 +86,7 @@ function plansOf(input: PlanInput): (charts: ReadonlySet<ImageChange>) => Turn {
       notTaken: [],
       images: new Map(images.map(({ change }) => [change, []])),
       setters: new Map(setters.map((setter) => [setter, { taken: false, seen: new Set() }])),
-      lost: [],
+      lost: new Map(),
     };
     if (input.mode === 'update' || input.targets.length > 0) plan(turn, startWork(input, input.files), charts);
     else for (const file of input.files) plan(turn, startWork(input, new Map([file])), charts);
@@ -121,23 +124,20 @@ function distinct<T>(changes: readonly T[]): readonly T[] {
 
 /** In `edit`, one path is looked up in all files and must stand in at least one; in `update`, each names its file. */
 function lostValues(input: PlanInput, { lost }: Turn): readonly NotTaken[] {
-  const missing = new Set(lost);
-  const found = new Set(input.values.filter((change) => !missing.has(change)).map(wish));
-  return lost.map((change) => {
+  const found = new Set(input.values.filter((change) => !lost.has(change)).map(wish));
+  const faults = Map.groupBy(lost, ([change]) => wish(change));
+  return [...lost].flatMap(([change, passed]) => {
     if (input.mode === 'update' || !found.has(wish(change))) {
+      const fault = faults.get(wish(change))!.find(([, each]) => each !== null)?.[1];
+      if (fault) throw fault;
       const document = input.document === undefined ? '' : ` in document ${input.document}`;
       throw new Fault('target_missing', `the path ${JSON.stringify(change.path)} leads nowhere${document}`, {
         place: { file: change.file },
         hint: 'Write a JSON Pointer (/a/b/0) or a dotted path (a.b[0], a["b.c"], a[name=api]) of a value that stands there.',
       });
     }
-    return {
-      file: change.file,
-      kind: 'path',
-      image: null,
-      reason: 'missing',
-      message: `${change.path} leads nowhere in this file`,
-    };
+    const message = `${change.path} leads nowhere in this file`;
+    return passed ? [] : [{ file: change.file, kind: 'path', image: null, reason: 'missing', message } as const];
   });
 }
 

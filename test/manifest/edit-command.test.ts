@@ -158,6 +158,22 @@ test('the environment’s variable, and a document', async () => {
   expect(await read('c.yaml')).toBe('v: 1\n---\nv: 3\n');
 });
 
+test('--set passes over files of a folder that no path leads into, and fails where there is nothing else', async () => {
+  await write('s/template.yaml', 'v: {{ .Values.v }}\n');
+  await write('s/broken.yaml', 'v: [\n');
+  await write('s/secret.yaml', 'v: x\nsops: {mac: x, version: 3}\n');
+  expect(await refused('s', '--set', 'v=two')).toEqual(['manifest_unparsable', 2]);
+  await rm(join(folder, 's/broken.yaml'));
+  expect(await refused('s', '--set', 'v=two')).toEqual(['encrypted', 3]);
+  await write('s/good.yaml', 'v: one\n');
+  const result = await edit('s', '--set', 'v=two');
+  expect(result).toMatchObject({
+    text: 's/good.yaml\n',
+    record: { notTaken: [{ reason: 'encrypted' }, { reason: 'template' }] },
+  });
+  expect(await refused('s', 's/secret.yaml', '--set', 'v=three')).toEqual(['encrypted', 3]);
+});
+
 test('--document: files of a folder without that document are passed over', async () => {
   const pod = (name: string): string =>
     `kind: Pod\nmetadata: {name: ${name}}\nspec: {containers: [{image: x/app:v1}]}\n`;
