@@ -104,6 +104,8 @@ async function followAll(
     signal,
     note: (text) => reporter.info(text),
   };
+  const pushing = context.secret('SLUICE_GIT_TOKEN') ?? context.secret('SLUICE_GITLAB_TOKEN');
+  const byJobToken = pushing !== undefined && pushing.reveal() === context.secret('CI_JOB_TOKEN')?.reveal();
   const follow = async (delivery: Delivery): Promise<readonly FollowedStatus[]> => {
     const { commit, apps, environments, skipped } = delivery;
     if (commit === null || delivery.outcome === 'superseded') return [];
@@ -111,6 +113,15 @@ async function followAll(
     const pairs = apps
       .flatMap((app) => environments.map((environment) => ({ app, environment })))
       .filter((pair) => !left.has(`${pair.environment}/${pair.app}`));
+    if (delivery.outcome === 'pushed' && byJobToken) {
+      throw new Fault(
+        'pipeline_missing',
+        `${commit.sha.slice(0, 12)} was pushed with the job token: no pipeline comes`,
+        {
+          hint: 'Set SLUICE_GIT_TOKEN to a project access token of the delivery project (write_repository).',
+        },
+      );
+    }
     const request = commit.mergeRequest;
     const sha = request ? await followMerge(commit.project, request.iid, work) : commit.sha;
     return followStatuses({ project: commit.project, branch, sha }, pairs, work);

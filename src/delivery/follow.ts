@@ -29,7 +29,7 @@ export interface Following {
 /** GitLab makes the pipeline of a push within seconds; after this time none comes any more. */
 const PIPELINE_MS = 60_000;
 /** A pipeline that no runner took by then may be waiting for this very job's runner. */
-const RUNNER_MS = 120_000;
+const RUNNER_MS = 30_000;
 const SHORTEST_MS = 2_000;
 const LONGEST_MS = 15_000;
 const ENDED = new Set(['success', 'failed', 'canceled', 'skipped']);
@@ -60,11 +60,15 @@ export async function followStatuses(
     for (const each of statuses) tell(told, each, work);
     if (found.every((each) => each?.state != null)) return found.filter((each) => each !== null);
     const pipeline = later ?? own;
-    if (pipeline?.yamlErrors) throw missing(`${pipeline.webUrl}: ${pipeline.yamlErrors}`);
     if (pipeline === null && clock.now() - started > PIPELINE_MS) {
       throw missing(`no pipeline came for commit ${commit.sha.slice(0, 12)} of ${commit.project}`);
     }
-    if (pipeline && ENDED.has(pipeline.status)) return ended(pipeline, pairs, found);
+    if (pipeline && ENDED.has(pipeline.status)) {
+      // Lists do not tell why a pipeline could not be made.
+      const whole = pipeline.status === 'failed' ? await gitlab.pipeline(commit.project, pipeline.id) : null;
+      if (whole?.yamlErrors) throw missing(`${whole.webUrl}: ${whole.yamlErrors}`);
+      return ended(pipeline, pairs, found);
+    }
     if (!warned && pipeline && ['created', 'pending', 'waiting_for_resource'].includes(pipeline.status)) {
       warned = clock.now() - started > RUNNER_MS;
       if (warned)

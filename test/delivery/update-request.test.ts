@@ -43,11 +43,12 @@ afterEach(async () => {
 });
 
 interface Run {
+  readonly env?: Readonly<Record<string, string>>;
   readonly image?: string;
   readonly pipeline?: number;
   readonly args?: readonly string[];
 }
-function update({ image = 'web=:1.1.0', pipeline = 10, args = [] }: Run = {}) {
+function update({ image = 'web=:1.1.0', pipeline = 10, args = [], env = {} }: Run = {}) {
   const base = ['--delivery', PROJECT, '--app', 'web', '--environment', 'production', '--image', image];
   return runCommand(updateCommand, [...base, '--mode', 'merge-request', '--no-verify-image', ...args], {
     env: {
@@ -58,6 +59,7 @@ function update({ image = 'web=:1.1.0', pipeline = 10, args = [] }: Run = {}) {
       CI_COMMIT_REF_NAME: 'main',
       CI_PIPELINE_ID: String(pipeline),
       CI_PIPELINE_CREATED_AT: CREATED,
+      ...env,
     },
     folder,
     clock,
@@ -214,5 +216,17 @@ describe('--wait in push mode', () => {
     }
     await api('POST', `/statuses/${sha}`, { state, ref: 'main', name: 'sync: production/web', description: 'why' });
     expect(await waiting).toMatchObject({ exit, record: { followed: [{ state, description: 'why' }] } });
+  });
+
+  test('says why no pipeline came', async () => {
+    await server.seed(PROJECT, new Map([['.gitlab-ci.yml', 'job: { scrip: [x] }\n']]), 'ci', { pipeline: false });
+    const fault = await faultOf(push());
+    expect(fault).toMatchObject({ code: 'pipeline_missing', exit: 5, message: expect.stringMatching(/scrip/) });
+  });
+
+  test('says at once that a job token’s push starts none', async () => {
+    const env = { SLUICE_GIT_TOKEN: bot.token, CI_JOB_TOKEN: bot.token };
+    const fault = await faultOf(update({ args: ['--mode', 'push', '--wait'], env }));
+    expect(fault).toMatchObject({ code: 'pipeline_missing', exit: 5, message: expect.stringMatching(/job token/) });
   });
 });
