@@ -27,12 +27,15 @@ export interface SetterOutcome {
   readonly taken: boolean;
   /** Markers that were seen, as `<namespace>:<policy>[:<part>]`. */
   readonly seen: readonly string[];
+  /** Of an encrypted file of a folder that holds such a marker, and was passed over. */
+  readonly encrypted: Fault | null;
 }
 
 /** Plans a setter over the files in hand, as Flux's image automation does: the whole image sets its parts too. */
 export function planSetter(work: Work, setter: SetterChange): SetterOutcome {
   const seen: string[] = [];
   let taken = false;
+  let encrypted: Fault | null = null;
   for (const [path, content] of work.files) {
     if (!isManifestPath(path) && !work.input.named?.has(path)) continue;
     if (!holdsText(content, '"$imagepolicy"')) continue;
@@ -43,7 +46,11 @@ export function planSetter(work: Work, setter: SetterChange): SetterOutcome {
     }
     const opened = work.open(path);
     if (opened.type === 'unparsable') throw opened.fault;
-    if (opened.type === 'encrypted' && mine) throw new Fault('encrypted', opened.reason, { place: { file: path } });
+    if (opened.type === 'encrypted' && mine) {
+      encrypted = new Fault('encrypted', opened.reason, { place: { file: path } });
+      if (work.input.named?.has(path)) throw encrypted;
+      work.notTaken.push({ file: path, kind: 'setter', image: null, reason: 'encrypted', message: opened.reason });
+    }
     if (opened.type !== 'manifest') continue;
     for (const document of opened.file.documents) {
       if (work.input.document !== undefined && !isDocument(document, work.input.document)) continue;
@@ -56,7 +63,7 @@ export function planSetter(work: Work, setter: SetterChange): SetterOutcome {
       }
     }
   }
-  return { taken, seen };
+  return { taken, seen, encrypted };
 }
 
 /** The fault of a setter that no marker names. */

@@ -17,7 +17,7 @@ interface Turn {
   readonly targets: Target[];
   readonly notTaken: NotTaken[];
   readonly images: Map<ImageChange, ImageOutcome[]>;
-  readonly setters: Map<SetterChange, { taken: boolean; readonly seen: Set<string> }>;
+  readonly setters: Map<SetterChange, { taken: boolean; encrypted: Fault | null; readonly seen: Set<string> }>;
   /** Values whose path leads nowhere in their file, or whose file was passed over for a fault. */
   readonly lost: Map<PlanInput['values'][number], Fault | null>;
 }
@@ -63,9 +63,10 @@ function plansOf(input: PlanInput): (charts: ReadonlySet<ImageChange>) => Turn {
       work.notTaken.push(...outcome.passed);
     }
     for (const setter of setters) {
-      const { taken, seen } = planSetter(work, setter);
+      const { taken, seen, encrypted } = planSetter(work, setter);
       const sum = turn.setters.get(setter)!;
       sum.taken ||= taken;
+      sum.encrypted ??= encrypted;
       for (const each of seen) sum.seen.add(each);
     }
     for (const path of work.files.keys()) {
@@ -85,7 +86,7 @@ function plansOf(input: PlanInput): (charts: ReadonlySet<ImageChange>) => Turn {
       targets: [],
       notTaken: [],
       images: new Map(images.map(({ change }) => [change, []])),
-      setters: new Map(setters.map((setter) => [setter, { taken: false, seen: new Set() }])),
+      setters: new Map(setters.map((setter) => [setter, { taken: false, encrypted: null, seen: new Set() }])),
       lost: new Map(),
     };
     if (input.mode === 'update' || input.targets.length > 0) plan(turn, startWork(input, input.files), charts);
@@ -108,7 +109,9 @@ function conclude(input: PlanInput, turn: Turn): ManifestChange {
       )
     );
   }
-  for (const [setter, { taken, seen }] of turn.setters) if (!taken) throw missingSetter(setter, seen);
+  for (const [setter, { taken, seen, encrypted }] of turn.setters) {
+    if (!taken) throw encrypted ?? missingSetter(setter, seen);
+  }
   return { files: turn.files, targets: turn.targets, notTaken: [...turn.notTaken, ...lostValues(input, turn)] };
 }
 

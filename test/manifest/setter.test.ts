@@ -123,6 +123,17 @@ describe('edit --setter', () => {
   });
 });
 
+test('an encrypted file of a folder is passed over; alone it is exit 3', () => {
+  const files = { 'a.yaml': `${lone}sops: {mac: x, version: 3}\n`, 'b.yaml': lone };
+  const asked = { setter: 'flux-system:app:tag=2.0.0', named: [] };
+  expect(planned(files, asked)).toMatchObject({
+    files: [{ path: 'b.yaml' }],
+    notTaken: [{ file: 'a.yaml', reason: 'encrypted' }],
+  });
+  expect(faultOf(() => planned({ 'a.yaml': files['a.yaml'] }, asked))).toMatchObject({ code: 'encrypted', exit: 3 });
+  expect(faultOf(() => planned(files, { ...asked, named: ['a.yaml'] })).code).toBe('encrypted');
+});
+
 describe('--image finds markers', () => {
   test('by the value, by neighbours, and by other marked values of the policy', () => {
     const change = planned(
