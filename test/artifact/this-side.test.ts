@@ -1,12 +1,9 @@
-import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { chmod, readFile, rm, writeFile } from 'node:fs/promises';
 import { describe, expect, test } from 'vitest';
-import { firstOf as only, overlay, publishing, toolPath, type Publishing } from './publishing.ts';
+import { cli } from './command.ts';
+import { firstOf as only, overlay, publishing, type Publishing } from './publishing.ts';
 
-const root = join(import.meta.dirname, '..', '..');
-const node = join(root, 'node_modules', '.bin', 'node');
 const podinfo = 'shop/delivery/podinfo';
 const settings = `version: 1
 environments:
@@ -14,28 +11,6 @@ environments:
 apps:
   podinfo: {project: shop/podinfo}
 `;
-
-/** Runs the CLI in a clone of the delivery repository; files that it writes may have so many blocks of 512 bytes. */
-async function cli(world: Publishing, blocks: number | 'unlimited', ...more: readonly string[]) {
-  const cwd = `${world.git.path}/clone`;
-  await rm(cwd, { recursive: true, force: true });
-  await world.git.git('.', ['clone', '--quiet', `${world.git.path}/delivery.git`, 'clone']);
-  const temporary = `${world.git.path}/tmp`;
-  await mkdir(temporary, { recursive: true });
-  const registry = `${world.registry.host}/shop/delivery`;
-  const args = ['publish', '--registry', registry, '--delivery', 'shop/delivery', '--format', 'json', ...more];
-  const limited = ['-c', `ulimit -f ${blocks} && exec "$@"`, 'sh', node, join(root, 'runner', 'main.ts'), ...args];
-  const env = { PATH: toolPath, HOME: world.git.path, TMPDIR: temporary, NODE_DISABLE_COMPILE_CACHE: '1' };
-  const ran = await new Promise<{ code: number | null; stdout: string }>((resolve, reject) => {
-    const child = spawn('sh', limited, { cwd, env, stdio: ['ignore', 'pipe', 'ignore'] });
-    let stdout = '';
-    child.stdout.on('data', (data) => (stdout += String(data)));
-    child.on('error', reject);
-    child.on('close', (code) => resolve({ code, stdout }));
-  });
-  const left = (await readdir(temporary)).filter((name) => name.startsWith('sluice-'));
-  return { code: ran.code, record: JSON.parse(ran.stdout), left };
-}
 
 describe('a disk that is full', () => {
   test.each([
