@@ -1,8 +1,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { mkdir, symlink } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { mkdir, readFile, symlink } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { createServer as createTlsServer } from 'node:https';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { binaryPath } from '../../scripts/binaries.mjs';
 import { doctorWorld, expectOpen, settings, type DoctorWorld, type Wanted } from './doctor-world.ts';
 
@@ -148,6 +151,37 @@ describe('GitLab', () => {
       { id: 'gitlab-unreachable', exit: 6, message: /no answer/, repair: /host name|address/ },
       { CI_SERVER_URL: 'http://gitlab.invalid' },
     );
+  });
+  test('a certificate that nobody here trusts', async () => {
+    const made = promisify(execFile);
+    const ec = [
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:P-256',
+      '-nodes',
+      '-days',
+      '2',
+      '-subj',
+      '/CN=localhost',
+    ];
+    const at = world.folder;
+    await made('openssl', ['req', '-x509', ...ec, '-keyout', 'own.key', '-out', 'own.pem'], { cwd: at });
+    const [key, cert] = await Promise.all(['own.key', 'own.pem'].map((file) => readFile(join(at, file))));
+    const server = createTlsServer({ key, cert }, (_, response) => void response.end());
+    await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', () => resolve()));
+    const url = `https://localhost:${(server.address() as AddressInfo).port}`;
+    await expectFound(
+      args,
+      {
+        id: 'gitlab-unreachable',
+        exit: 6,
+        message: /self-signed certificate/,
+        repair: /^Name the CA .* SSL_CERT_FILE/,
+      },
+      { CI_SERVER_URL: url },
+    );
+    await new Promise<void>((resolve) => void server.close(() => resolve()));
   });
   test('something else answers', async () => {
     await using other = await serving(404, '<html>nginx</html>');
