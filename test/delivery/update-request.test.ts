@@ -43,14 +43,17 @@ afterEach(async () => {
 });
 
 interface Run {
+  /** null: as `changes:` says. */
+  readonly mode?: 'merge-request' | null;
   readonly env?: Readonly<Record<string, string>>;
   readonly image?: string;
   readonly pipeline?: number;
   readonly args?: readonly string[];
 }
-function update({ image = 'web=:1.1.0', pipeline = 10, args = [], env = {} }: Run = {}) {
+function update({ mode = 'merge-request', image = 'web=:1.1.0', pipeline = 10, args = [], env = {} }: Run = {}) {
+  const way = mode === null ? [] : ['--mode', mode];
   const base = ['--delivery', PROJECT, '--app', 'web', '--environment', 'production', '--image', image];
-  return runCommand(updateCommand, [...base, '--mode', 'merge-request', '--no-verify-image', ...args], {
+  return runCommand(updateCommand, [...base, ...way, '--no-verify-image', ...args], {
     env: {
       CI_SERVER_URL: server.url,
       SLUICE_GITLAB_TOKEN: bot.token,
@@ -178,6 +181,36 @@ describe('update by merge request', () => {
     const result = await waiting;
     expect(result).toMatchObject({ exit: 4, record: { followed: [{ app: 'web', state: 'failed' }] } });
     expect(result.text).toContain('image not found');
+  });
+
+  test('environments that arrive in different ways get one commit each, by whoever is configured', async () => {
+    const settings = START['sluice.yaml']!.replace(
+      'promote_from: staging',
+      'promote_from: staging, changes: merge-request',
+    );
+    await server.seed(PROJECT, new Map([['sluice.yaml', settings]]), 'ways', { pipeline: false });
+    const env = { SLUICE_GIT_AUTHOR_NAME: 'Delivery bot', SLUICE_GIT_AUTHOR_EMAIL: 'bot@example.com' };
+    const result = await update({ mode: null, args: ['--environment', 'staging'], env });
+    expect(result).toMatchObject({
+      exit: 0,
+      record: {
+        deliveries: [
+          { outcome: 'pushed', environments: ['staging'] },
+          { outcome: 'merge-request', environments: ['production'] },
+        ],
+      },
+    });
+    const [head] = (await (await api('GET', '/repository/commits?ref_name=main')).json()) as Record<string, string>[];
+    expect(head).toMatchObject({ author_name: 'Delivery bot', committer_email: 'bot@example.com' });
+    expect(head?.['message']).toContain('Sluice-Environment: staging\n');
+    expect(head?.['message']).not.toContain('production');
+    const [open] = await requests();
+    const commits = (await (await api('GET', `/merge_requests/${open!.iid}/commits`)).json()) as Record<
+      string,
+      string
+    >[];
+    expect(commits.map((commit) => commit['author_email'])).toEqual(['bot@example.com']);
+    expect(commits[0]?.['message']).not.toContain('staging');
   });
 
   test('--dry-run opens nothing', async () => {
