@@ -187,6 +187,19 @@ test('a job of one’s own under the component’s name changes what it says, an
   });
 });
 
+test('only a remote failure is tried again: exit code 6 twice, exit code 7 not', async () => {
+  const exits = async (inputs: Inputs, more = '') => {
+    const from = events.length;
+    await push([include('update', { ...update, no_verify_image: true, ...inputs })], more);
+    return events
+      .slice(from)
+      .flatMap((event) => (event.type === 'job' && event.exitCode !== null ? [event.exitCode] : []));
+  };
+  const token = 'variables: { SLUICE_GIT_TOKEN: some-token }\n';
+  expect(await exits({ delivery: 'http://127.0.0.1:9/shop/delivery.git' }, token)).toEqual([6, 6, 6]);
+  expect(await exits({})).toEqual([7]);
+});
+
 describe('a job without what it needs ends with 7, and says what to store where', () => {
   test('update without a token', async () => {
     const { outcome: seen } = await push([include('update', { ...update, no_verify_image: true })]);
