@@ -117,7 +117,9 @@ function judgeConfig(found: Attempt<Config>, { context, inJob, place }: Scene): 
       code === 'config_missing' ? 'config-missing' : 'config-invalid',
       code,
       message,
-      code === 'config_missing' ? 'Make one with sluice init.' : hint,
+      code === 'config_missing'
+        ? 'Run in the delivery project, or give --delivery PROJECT; a delivery repository gets one by sluice init.'
+        : hint,
     ),
   ];
 }

@@ -73,9 +73,7 @@ export function judgeRegistry(facts: RegistryFacts): readonly Finding[] {
     );
   } else findings.push(ok('registry', `the credential may ${actions.join(' and ')}`));
   findings.push(judgeMediaTypes(facts));
-  return trial === null || trial.refused !== null
-    ? findings
-    : findings.filter(({ id }) => id !== 'registry-rights' || manifest !== null);
+  return trial === null || trial.refused !== null ? findings : findings.filter(({ id }) => id !== 'registry-rights');
 }
 
 function judgeMediaTypes({ repository, manifest, trial }: RegistryFacts): Finding {

@@ -26,7 +26,7 @@ export interface ClusterInput extends ClusterPart {
   readonly objects: readonly ManifestObject[];
   /** The delivery repository, for `source: git`. */
   readonly delivery: { readonly url: string; readonly branch: string };
-  readonly subject: Subject;
+  readonly subjects: readonly Subject[];
 }
 
 /** A file that is wanted: its whole text. */
@@ -91,7 +91,7 @@ export function clusterFiles(input: ClusterInput): readonly WantedFile[] {
       (one) => one.kind === 'ClusterRole' && one.name === 'sluice-watch' && posix.dirname(one.file).startsWith(folder),
     )
   )
-    wanted.push({ path: `${folder}/sluice-rbac.yaml`, text: documentsText(rightsObjects(input.subject, proxied)) });
+    wanted.push({ path: `${folder}/sluice-rbac.yaml`, text: documentsText(rightsObjects(input.subjects, proxied)) });
   const listing = listed(input.files, folder, wanted);
   return [...wanted, ...[...adopted].map(([path, text]) => ({ path, text })), ...(listing === null ? [] : [listing])];
 }

@@ -62,7 +62,7 @@ export function planProposal(input: ProposalInput): Proposal {
   const elsewhere: ElsewhereFile[] = [];
   const folders = new Map<string, string>();
   for (const part of clustersOf(pairs)) {
-    const cluster = { ...part, files, objects, delivery, subject: subjectOf(part, input) };
+    const cluster = { ...part, files, objects, delivery, subjects: subjectsOf(part, input) };
     folders.set(part.settings.name, clusterFolder(cluster));
     wanted.push(...clusterFiles(cluster));
     const agent = /^([^\s:]+\/[^\s:]+):([^\s:]+)$/.exec(part.settings.context);
@@ -82,6 +82,11 @@ export function planProposal(input: ProposalInput): Proposal {
     }
   }
   const environments = config.environments.map(({ name }) => name);
+  // GitLab shortens longer names in its groups: the slug of an environment has at most 24 characters.
+  for (const name of access === 'ci-job' ? environments.filter((one) => one.length > 24) : [])
+    notes.push(
+      `The groups of ${name} in sluice-rbac.yaml must have GitLab's slug of that environment (its page shows it).`,
+    );
   const standing = files.get(PIPELINE);
   const pipeline =
     standing === undefined
@@ -117,14 +122,14 @@ function clustersOf(pairs: readonly Pair[]): readonly ClusterPart[] {
   return [...groups.values()].map((group) => ({ settings: group[0]!.settings, pairs: group.map(({ pair }) => pair) }));
 }
 
-function subjectOf({ settings, pairs }: ClusterPart, { access, projectId }: ProposalInput): Subject {
+function subjectsOf({ settings, pairs }: ClusterPart, { access, projectId }: ProposalInput): readonly Subject[] {
   const agent = settings.context.split(':').at(-1) ?? settings.name;
   if (access === 'ci-job') {
-    const environment = pairs[0]?.environment.name ?? '';
-    return { kind: 'Group', name: `gitlab:project_env:${projectId ?? 0}:${environment}` };
+    const environments = [...new Set(pairs.map(({ environment }) => environment.name))];
+    return environments.map((name) => ({ kind: 'Group', name: `gitlab:project_env:${projectId ?? 0}:${name}` }));
   }
   // Names that the agent's Helm chart gives where the release is called like the agent.
-  return { kind: 'ServiceAccount', name: `${agent}-gitlab-agent`, namespace: `gitlab-agent-${agent}` };
+  return [{ kind: 'ServiceAccount', name: `${agent}-gitlab-agent`, namespace: `gitlab-agent-${agent}` }];
 }
 
 function hasFolder(files: ReadonlyMap<string, string>, root: string): boolean {

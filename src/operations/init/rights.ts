@@ -9,8 +9,11 @@ export type Subject =
   | { readonly kind: 'Group'; readonly name: string }
   | { readonly kind: 'ServiceAccount'; readonly name: string; readonly namespace: string };
 
-/** The least rights that sluice needs in a cluster, bound to a subject. `receiver`: through the API server's service proxy. */
-export function rightsObjects(subject: Subject, receiver: { readonly namespace: string } | null): readonly NewObject[] {
+/** The least rights that sluice needs in a cluster, bound to subjects. `receiver`: through the API server's service proxy. */
+export function rightsObjects(
+  subjects: readonly Subject[],
+  receiver: { readonly namespace: string } | null,
+): readonly NewObject[] {
   const roles: readonly NewObject[] = [
     {
       apiVersion: `${RBAC}/v1`,
@@ -55,19 +58,19 @@ export function rightsObjects(subject: Subject, receiver: { readonly namespace: 
             kind: 'RoleBinding',
             metadata: { name: 'sluice-receiver', namespace: receiver.namespace },
             roleRef: { apiGroup: RBAC, kind: 'Role', name: 'sluice-receiver' },
-            subjects: [subjectObject(subject)],
+            subjects: subjects.map(subjectObject),
           },
         ];
-  return [...roles, ...['sluice-watch', 'sluice-notify'].map((name) => binding(name, subject)), ...proxy];
+  return [...roles, ...['sluice-watch', 'sluice-notify'].map((name) => binding(name, subjects)), ...proxy];
 }
 
-function binding(name: string, subject: Subject): NewObject {
+function binding(name: string, subjects: readonly Subject[]): NewObject {
   return {
     apiVersion: `${RBAC}/v1`,
     kind: 'ClusterRoleBinding',
     metadata: { name },
     roleRef: { apiGroup: RBAC, kind: 'ClusterRole', name },
-    subjects: [subjectObject(subject)],
+    subjects: subjects.map(subjectObject),
   };
 }
 
