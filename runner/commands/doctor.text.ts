@@ -1,4 +1,4 @@
-import type { ExitCode } from '../../src/fault.ts';
+import { faults, type ExitCode, type FaultRecord } from '../../src/fault.ts';
 import { checks, type Finding } from '../../src/operations/doctor/finding.ts';
 import type { CommandResult } from '../command.ts';
 import { alignedTable } from '../output/table.ts';
@@ -17,7 +17,14 @@ export function doctorResult(
   const count = (state: Finding['state']) => findings.filter((one) => one.state === state).length;
   const sums = { ok: count('ok'), warn: count('warn'), fault: count('fault'), unknown: count('unknown') };
   return {
-    record: { outcome, gitlab: place.url, delivery: place.project, counts: sums, findings },
+    record: {
+      outcome,
+      gitlab: place.url,
+      delivery: place.project,
+      counts: sums,
+      findings,
+      ...deciding(findings, exit),
+    },
     text: textOf(findings, sums),
     exit,
     dotenv: { SLUICE_OUTCOME: outcome, SLUICE_FAULTS: String(sums.fault) },
@@ -30,6 +37,15 @@ export function doctorResult(
     })),
     summary: summaryOf(findings),
   };
+}
+
+/** The first fault that gives the exit code, as other commands tell theirs. */
+function deciding(findings: readonly Finding[], exit: ExitCode): { readonly fault?: FaultRecord } {
+  const first = findings.find(({ state, code }) => state === 'fault' && code !== null && faults[code].exit === exit);
+  if (first === undefined || first.code === null) return {};
+  const { code, message, repair, subject } = first;
+  const what = subject === '' ? message : `${subject}: ${message}`;
+  return { fault: { code, message: what, hint: repair ?? faults[code].hint, docs: `docs/errors.md#${code}` } };
 }
 
 function textOf(findings: readonly Finding[], sums: Readonly<Record<Finding['state'], number>>): string {

@@ -95,7 +95,11 @@ function settingsOf(
 ): ProposalInput['settings'] & { readonly assumed: readonly string[] } {
   const path = values.string('config') ?? 'sluice.yaml';
   const standing = files.get(path);
-  if (standing !== undefined) return { path, text: standing, config: parseConfig(standing, path), assumed: [] };
+  if (standing !== undefined) {
+    const idle = ['application', 'agents', 'app', 'no-receiver'].filter((name) => values.given(name));
+    const assumed = idle.map((name) => `--${name} was not read: ${path} stands, and says it.`);
+    return { path, text: standing, config: parseConfig(standing, path), assumed };
+  }
   const layout = readLayout(files, values.string('app') ?? project.split('/').at(-1) ?? 'app');
   if (layout.apps.length === 0) {
     throw new Fault('target_missing', 'no app and no environment can be told from the folders of this repository', {

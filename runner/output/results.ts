@@ -267,6 +267,7 @@ const Doctor = z.object({
       code: FaultDocument.shape.code.nullable().describe('Of a fault: the code under which other commands would fail.'),
     }),
   ),
+  fault: FaultDocument.optional().describe('The fault that gives the exit code.'),
 });
 
 /** A command's document: its record (one of several), or a fault before there was one. */

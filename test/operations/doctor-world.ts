@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'vitest';
+import type { CommandResult } from '../../runner/command.ts';
 import { doctorCommand } from '../../runner/commands/doctor.ts';
 import { publishCommand } from '../../runner/commands/publish.ts';
 import { startCluster } from '../../sandbox/cluster/cluster.ts';
@@ -96,6 +97,8 @@ export interface DoctorWorld extends AsyncDisposable {
   post(name: string): Promise<void>;
   /** Variables with which doctor comes with an administrator's kubeconfig. */
   asAdministrator(): Promise<Readonly<Record<string, string>>>;
+  /** As `doctor`, with the record itself. */
+  doctorRecord(args: readonly string[], env?: Readonly<Record<string, string>>): Promise<CommandResult>;
   /** As `doctor`, in another folder (made where it is missing). */
   doctorIn(folder: string, args?: readonly string[], env?: Readonly<Record<string, string>>): Promise<Looked>;
   /** Runs doctor as in a job of the delivery project; '' takes a variable away. */
@@ -218,13 +221,16 @@ export async function doctorWorld(): Promise<DoctorWorld> {
     KUBECONFIG: kubeconfig,
     SLUICE_GITLAB_TOKEN: bot.token,
   });
+  const run = (at: string, args: readonly string[] = [], env: Readonly<Record<string, string>> = {}) => {
+    const given = Object.fromEntries(Object.entries({ ...job(), ...env }).filter(([, value]) => value !== ''));
+    return runCommand(doctorCommand, args, { env: given, folder: at, clock: systemClock() });
+  };
   const lookIn = async (
     at: string,
-    args: readonly string[] = [],
-    env: Readonly<Record<string, string>> = {},
+    args?: readonly string[],
+    env?: Readonly<Record<string, string>>,
   ): Promise<Looked> => {
-    const given = Object.fromEntries(Object.entries({ ...job(), ...env }).filter(([, value]) => value !== ''));
-    const ran = await runCommand(doctorCommand, args, { env: given, folder: at, clock: systemClock() });
+    const ran = await run(at, args, env);
     const findings = ran.record['findings'] as readonly Finding[];
     const { outcome } = ran.record;
     return { exit: ran.exit, text: ran.text, outcome, findings, open: findings.filter(({ state }) => state !== 'ok') };
@@ -262,6 +268,7 @@ export async function doctorWorld(): Promise<DoctorWorld> {
     },
     configure: (text) => writeFile(join(checkout, 'sluice.yaml'), text),
     doctor: (args, env) => lookIn(checkout, args, env),
+    doctorRecord: (args, env) => run(checkout, args, env),
     async doctorIn(at, args, env) {
       await mkdir(at, { recursive: true });
       return lookIn(at, args, env);

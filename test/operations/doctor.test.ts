@@ -6,6 +6,7 @@ import type { AddressInfo } from 'node:net';
 import { createServer as createTlsServer } from 'node:https';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { results } from '../../runner/output/results.ts';
 import { binaryPath } from '../../scripts/binaries.mjs';
 import { doctorWorld, expectOpen, settings, type DoctorWorld, type Wanted } from './doctor-world.ts';
 
@@ -203,4 +204,11 @@ test('the worst fault gives the exit code: credentials before remote systems bef
   expect((await world.doctor(['--check', 'token', '--check', 'registry', '--check', 'sources'], env)).exit).toBe(7);
   expect((await world.doctor(['--check', 'registry', '--check', 'sources'], env)).exit).toBe(6);
   expect((await world.doctor(['--check', 'sources'], env)).exit).toBe(4);
+
+  const { record } = await world.doctorRecord(['--check', 'token', '--check', 'sources'], env);
+  expect(record['fault']).toMatchObject({
+    code: 'token_missing',
+    hint: expect.stringMatching(/^Store a project access token/),
+  });
+  results['doctor']!.parse({ command: 'doctor', durations: {}, ...record });
 });

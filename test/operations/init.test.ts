@@ -206,7 +206,8 @@ describe('what stands', () => {
     const own =
       'version: 1\nenvironments: { blue: { clusters: [{ name: blue, context: blue }] } }\napps: { web: { path: apps/web, roots: [apps/web/staging] } }\n';
     const here = await repository({ ...layouts[0]!.files, 'sluice.yaml': own });
-    const ran = await here.init();
+    const ran = await here.init('--agents', 'platform/agents');
+    expect(ran.text).toMatch(/--agents was not read: sluice\.yaml stands/);
     expect(await here.read('sluice.yaml')).toBe(own);
     expect(await here.read('clusters/blue/web.yaml')).toMatch(/path: \.\/apps\/web\/staging/);
     expect(ran.text).toMatch(/kubectl --context blue apply -f clusters\/blue/);
