@@ -11,13 +11,15 @@ export interface Race {
 /** Longest wait before another try, in milliseconds. */
 const LONGEST = 60_000;
 
+/** Doublings of the window: more would only let the last ones wait when the others are done. */
+const DOUBLINGS = 4;
+
 /**
  * Milliseconds to wait before the next attempt: full jitter in a window that grows with the contenders seen. An attempt
- * takes the longer the more are under way, so after the first loss the window is as long as the attempt was; it is
- * doubled with each further loss, as long as so many landed meanwhile: who waits longer than the others need is the last.
- * `random` is uniform in [0, 1).
+ * takes the longer the more are under way, so the window is counted in attempts: it doubles with each loss, as long as
+ * others still land (about twice as many wait as landed meanwhile). `random` is uniform in [0, 1).
  */
 export function backoff(race: Race, random: number): number {
-  const contenders = Math.min(Math.max(1, race.landed), 2 ** Math.min(race.attempts, 10) - 1);
+  const contenders = Math.min(Math.max(1, 2 * race.landed), 2 ** Math.min(race.attempts, DOUBLINGS));
   return random * Math.min(LONGEST, Math.max(50, race.attemptMs) * contenders);
 }
