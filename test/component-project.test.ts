@@ -164,3 +164,49 @@ test('a component that is not valid, and a job that is not there, are told', asy
     ['sluice update', 'sluice publish staging', 'sluice sync staging'].map((job) => `the pipeline has no job "${job}"`),
   );
 });
+
+test.each([
+  ['17.11', { namespace: 'web', flux_resource_path: 'a/b' }],
+  ['18.6', { dashboard: { namespace: 'web', flux_resource_path: 'a/b' } }],
+  ['19.4', { dashboard: { namespace: 'web', flux_resource_path: 'a/b' } }],
+] as const)(
+  'GitLab %s: all components are valid, and the dashboard has the keys that it knows',
+  async (profile, keys) => {
+    const own = await mkdtemp(join(folder, 'profile-'));
+    const PATH = [join(root, 'node_modules', '.bin'), process.env['PATH']].join(delimiter);
+    const server = await startGitLab({ folder: own, env: { PATH }, profile });
+    try {
+      const { id } = server.createProject(path, { visibility: 'public' });
+      const bot = server.createToken(path, { name: 'lint', scopes: ['api'], accessLevel: 30 });
+      const at = await server.seed(path, await checkout('other: { script: ["true"] }\n'), 'Start', { pipeline: false });
+      const there = {
+        api: `${server.url}/api/v4`,
+        project: `${server.host}/${path}`,
+        id: String(id),
+        sha: at,
+        token: bot.token,
+      };
+      expect(await checkComponents(await componentsOf(root), place(there))).toEqual([]);
+      const inputs = {
+        environment: 'staging',
+        dashboard_agent: 'shop/agents:eu',
+        dashboard_namespace: 'web',
+        flux_resource_path: 'a/b',
+      };
+      const content = stringify({ include: [{ component: `${server.host}/${path}/publish@${at}`, inputs }] });
+      const answer = await fetch(`${there.api}/projects/${id}/ci/lint`, {
+        method: 'POST',
+        headers: { 'private-token': bot.token, 'content-type': 'application/json' },
+        body: JSON.stringify({ content }),
+      });
+      const lint = (await answer.json()) as { readonly errors: readonly string[]; readonly merged_yaml: string };
+      expect(lint.errors).toEqual([]);
+      const jobs = parse(lint.merged_yaml, { merge: true }) as Readonly<Record<string, unknown>>;
+      expect(jobs['sluice publish staging']).toMatchObject({
+        environment: { name: '$SLUICE_ENVIRONMENT', kubernetes: { agent: 'shop/agents:eu', ...keys } },
+      });
+    } finally {
+      await server.stop();
+    }
+  },
+);
