@@ -42,6 +42,7 @@ export async function startSimulatedStack({ featureGates = [] }: StackOptions): 
     adminToken: cluster.adminToken,
     kubeconfig,
     registryHost: registry.host,
+    etcdUrl: null,
     receiverUrl: cluster.receiverUrl,
     kube,
     failed: new Promise(() => {}),

@@ -40,6 +40,8 @@ export interface LabStack {
   readonly kubeconfig: string;
   /** "127.0.0.1:<port>" of the registry, plain HTTP; empty where there is none. */
   readonly registryHost: string;
+  /** etcd's address for clients; null on the simulated cluster. */
+  readonly etcdUrl: string | null;
   /** notification-controller's address for webhooks, where the tier has one. */
   readonly receiverUrl: string | null;
   /** Client with an administrator's rights. */
@@ -121,6 +123,7 @@ async function startOnce(options: StackOptions): Promise<LabStack> {
       adminToken: apiServer.adminToken,
       kubeconfig: apiServer.kubeconfig,
       registryHost: registry?.host ?? '',
+      etcdUrl: etcd.client,
       receiverUrl: notification ? `http://127.0.0.1:${receiver}` : null,
       kube,
       failed: run.children.failed,
