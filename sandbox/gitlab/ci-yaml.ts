@@ -13,7 +13,7 @@ export class ConfigError extends Error {
 }
 
 /** `!reference [job, key]`, kept as it is. */
-export class Reference {
+class Reference {
   readonly path: readonly unknown[];
   constructor(path: readonly unknown[]) {
     this.path = path;

@@ -1,5 +1,6 @@
-import { pipelineVariables, settingsVariables } from './ci-variables.ts';
+import { expand, pipelineVariables, settingsVariables } from './ci-variables.ts';
 import type { Values } from './ci-variables.ts';
+import { isMap } from './ci-yaml.ts';
 import { producersOf } from './job-order.ts';
 import { environmentSettings } from './pipelines.ts';
 import { releaseOfJob } from './releases.ts';
@@ -35,20 +36,35 @@ async function known(state: State, row: Row): Promise<Values> {
 
 async function attempt(state: State, row: Row, part: JobPart): Promise<JobEnd> {
   const { pipeline } = row;
-  const producers = producersOf(row);
   const { protectedRef, project } = pipeline;
   try {
+    const settings = [
+      ...settingsVariables(state, project, { protectedRef, environment: part.environment }),
+      ...pipeline.variables,
+    ];
+    const predefined = await pipelineVariables(state, pipeline);
+    const own = Object.fromEntries(settings.map(({ key, value }) => [key, value]));
+    const producers = [...producersOf(row), ...relatives(state, row, { ...predefined, ...own })];
     return await runJob(state, row, part, {
-      predefined: await pipelineVariables(state, pipeline),
+      predefined,
       dotenv: Object.assign({}, ...producers.map((producer) => producer.job?.dotenv ?? {})) as Values,
-      settings: [
-        ...settingsVariables(state, project, { protectedRef, environment: part.environment }),
-        ...pipeline.variables,
-      ],
+      settings,
       producers,
     });
   } catch (error) {
     state.log(`job ${row.id}: ${error instanceof Error ? error.stack : String(error)}`);
     return { status: 'failed', exitCode: null, failureReason: 'runner_system_failure' };
   }
+}
+
+/** Jobs of the parent, or of another child, whose artifacts `needs: pipeline` asks for. */
+function relatives(state: State, row: Row, values: Values): readonly Row[] {
+  const needs: unknown = row.job?.spec.data['needs'];
+  if (!Array.isArray(needs)) return [];
+  return needs.flatMap((need: unknown) => {
+    if (!isMap(need) || need['pipeline'] === undefined) return [];
+    const pipeline = state.pipelines.get(Number(expand(String(need['pipeline']), values)));
+    if (pipeline?.project !== row.pipeline.project) return [];
+    return pipeline.rows.filter((each) => each.kind === 'job' && !each.retried && each.name === need['job']);
+  });
 }

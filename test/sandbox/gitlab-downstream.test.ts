@@ -61,19 +61,24 @@ test('a status cannot be posted to a child pipeline; without an id it goes to th
   expect(listed.map((each) => each.name).toSorted()).toEqual(['child', 'x']);
 });
 
-test('a generated file, a grandchild, and no deeper', async () => {
-  const { url } = await all.create(
+test('a generated file, the parent’s artifacts, a grandchild, and no deeper', async () => {
+  const { path, url } = await all.create(
     `stages: [make, run]
-make: { stage: make, script: ["cp deep.yml made.yml"], artifacts: { paths: [made.yml] } }
-child: { stage: run, trigger: { include: [{ artifact: made.yml, job: make }], strategy: depend } }
+make: { stage: make, script: ["cp deep.yml made.yml", "echo from the parent > fact"], artifacts: { paths: [made.yml, fact] } }
+child: { stage: run, trigger: { include: [{ artifact: made.yml, job: make }], strategy: depend }, variables: { PARENT: $CI_PIPELINE_ID } }
 `,
     undefined,
-    { 'deep.yml': 'again: { trigger: { include: deep.yml, strategy: depend } }\n' },
+    {
+      'deep.yml':
+        'again: { trigger: { include: deep.yml, strategy: depend } }\nreads: { script: "cat fact", needs: [{ pipeline: $PARENT, job: make }] }\n',
+    },
   );
   const { pipeline } = await all.outcome(url);
   expect(pipeline.status).toBe('failed');
   const children = (await pipelinesOf(url, '?source=parent_pipeline')) as { readonly id: number }[];
   expect(children).toHaveLength(2);
+  const [reads] = (await call('GET', `${url}/pipelines/${children[1]?.id}/jobs`)).body;
+  expect([reads.status, world.gitlab.jobLog(path, reads.id).includes('from the parent')]).toEqual(['success', true]);
   const [last] = (await call('GET', `${url}/pipelines/${children[0]?.id}/bridges`)).body;
   expect(last).toMatchObject({ status: 'failed', failure_reason: 'reached_max_descendant_pipelines_depth' });
 });
