@@ -65,7 +65,7 @@ export function updateResult(updated: Updated): CommandResult {
     dotenv: {
       SLUICE_OUTCOME: outcome,
       ...(commit === null ? {} : { SLUICE_DELIVERY_PROJECT: commit.project, SLUICE_DELIVERY_COMMIT: commit.sha }),
-      ...(commit?.mergeRequest ? { SLUICE_MERGE_REQUEST: commit.mergeRequest.url } : {}),
+      ...(commit?.mergeRequest ? { SLUICE_DELIVERY_MERGE_REQUEST: commit.mergeRequest.url } : {}),
     },
     summary: summaryOf(updated, outcome),
   };

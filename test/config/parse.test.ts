@@ -44,8 +44,10 @@ test('the example of the repository is valid', async () => {
   expect(allPairs(config).map((pair) => `${pair.environment.name}/${pair.app.name}`)).toEqual([
     'staging/podinfo',
     'staging/checkout',
+    'staging/greeter',
     'production/podinfo',
     'production/checkout',
+    'production/greeter',
   ]);
   expect(pairOf(config, 'podinfo', 'production').report).toEqual(['deployment', 'note']);
 });
