@@ -1,3 +1,4 @@
+import pMap from 'p-map';
 import type { ClusterSettings, Pair } from '../../config/config.ts';
 import { chooseSources, type SourceAddress } from '../../notify/source-address.ts';
 import type { Secret } from '../../secret.ts';
@@ -137,15 +138,17 @@ async function examineRights({ cluster, settings, pairs, inJob }: ClusterExamina
   const questions = rightQuestions(settings, pairs);
   const identity = answerOr(await attempt(() => cluster.whoAmI()), null);
   const namespaces = [...new Set(pairs.map(({ namespace }) => namespace))];
-  const answers = await Promise.all(
-    questions.map(async (one) => {
+  const answers = await pMap(
+    questions,
+    async (one) => {
       const allowed = await cluster.may(one.question);
       if (allowed !== false || one.class !== 'needed' || one.question.namespace !== undefined)
         return { ...one, allowed };
       // Rights in the namespaces of the Flux objects alone are enough.
       const within = await Promise.all(namespaces.map((namespace) => cluster.may({ ...one.question, namespace })));
       return { ...one, allowed: within.every((may) => may === true) };
-    }),
+    },
+    { concurrency: 8 },
   );
   return judgeRights(settings.name, answers, { identity: identity?.user ?? null, inJob });
 }

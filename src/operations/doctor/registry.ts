@@ -29,7 +29,7 @@ const GIVE = 'Give CI_REGISTRY_USER and CI_REGISTRY_PASSWORD (or SLUICE_REGISTRY
 
 /** Judges reach, credential and media types of the registry. */
 export function judgeRegistry(facts: RegistryFacts): readonly Finding[] {
-  const { repository, known, access, manifest, trial, inJob } = facts;
+  const { repository, known, access, trial, inJob } = facts;
   const { ok, fault, unknown } = judge('registry', repository);
   if ('fault' in access) {
     const { code, message } = access.fault;
