@@ -65,6 +65,8 @@ export async function publishItem(
   entry: LedgerEntry | undefined,
   /** The last commit that was evaluated for it; null: none is known. */
   since: string | null,
+  /** What stands, where it has been read already. */
+  read?: Promise<Standing | null>,
 ): Promise<Outcome> {
   const { sha } = run.snapshot.commit;
   const tags = [item.pair.tag, immutableTag(item.pair.environment.name, sha)];
@@ -94,8 +96,8 @@ export async function publishItem(
       const reason = `${what}: Flux follows the branch, and no artifact is pushed`;
       return { outcome: 'pushed', reason, digest: null, contentDigest, commit: sha, tags: [] };
     }
-    const standing =
-      run.registry && (await readStanding(run.registry, item.artifact.repository, item.pair.tag, run.signal));
+    const ask = (registry: Registry) => readStanding(registry, item.artifact.repository, item.pair.tag, run.signal);
+    const standing = run.registry && (await (read ?? ask(run.registry)));
     const outcome = await publishChanged(run, item, entry, standing, tags);
     return since === null && standing?.commit ? { ...outcome, before: standing.commit } : outcome;
   } catch (error) {

@@ -21,6 +21,7 @@ import type { Publication, PublishedArtifact, PublishedRange } from './published
 import { publishItem, type Run } from './publish-item.ts';
 import { rangesOf } from './range.ts';
 import { checkoutOf, openSnapshot } from './snapshot.ts';
+import { readStandings } from './standing.ts';
 import { checkTags } from './tags.ts';
 
 /** What `publish` works with. */
@@ -209,11 +210,13 @@ async function publishEnvironment(
     }
     return !never;
   });
+  const oci = present.filter(({ state, pair }) => state === 'ready' && pair.source === 'oci');
+  const standings = ledger === null && registry ? await readStandings(registry, oci, signal) : null;
   const outcomes = await pMap(
     present,
     async (item: Evaluated) => {
       const since = sinceOf(item);
-      const outcome = await publishItem(run, item, entry(item), since);
+      const outcome = await publishItem(run, item, entry(item), since, standings?.get(item));
       return { item, since: since ?? outcome.before ?? null, outcome };
     },
     { concurrency: input.parallel, ...(input.signal ? { signal: input.signal } : {}) },

@@ -1,6 +1,8 @@
+import pMap from 'p-map';
 import { commitOfRevision } from '../revision.ts';
 import type { Registry, RegistryManifest } from '../systems/registry.ts';
 import { annotationNames } from './describe.ts';
+import type { Item } from './evaluate.ts';
 
 /** What stands under a tag. */
 export interface Standing {
@@ -25,6 +27,28 @@ export async function readStanding(
 ): Promise<Standing | null> {
   const manifest = await registry.manifest(repository, tag, signal);
   return manifest && standingOf(manifest);
+}
+
+/** Tags that are read at a time. */
+const READS = 32;
+
+/** What stands for many artifacts, as where no ledger tells it; a failure is the one artifact's own. */
+export async function readStandings<T extends Item>(
+  registry: Registry,
+  items: readonly T[],
+  signal?: AbortSignal,
+): Promise<ReadonlyMap<T, Promise<Standing | null>>> {
+  const standings = new Map<T, Promise<Standing | null>>();
+  await pMap(
+    items,
+    async (item) => {
+      const standing = readStanding(registry, item.artifact.repository, item.pair.tag, signal);
+      standings.set(item, standing);
+      await standing.catch(() => undefined);
+    },
+    { concurrency: READS },
+  );
+  return standings;
 }
 
 function standingOf(manifest: RegistryManifest): Standing {
