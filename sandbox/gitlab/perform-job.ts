@@ -1,3 +1,4 @@
+import { rubyText } from './ci-inputs.ts';
 import { expand, pipelineVariables, settingsVariables } from './ci-variables.ts';
 import type { Values } from './ci-variables.ts';
 import { isMap } from './ci-yaml.ts';
@@ -63,7 +64,7 @@ function relatives(state: State, row: Row, values: Values): readonly Row[] {
   if (!Array.isArray(needs)) return [];
   return needs.flatMap((need: unknown) => {
     if (!isMap(need) || need['pipeline'] === undefined) return [];
-    const pipeline = state.pipelines.get(Number(expand(String(need['pipeline']), values)));
+    const pipeline = state.pipelines.get(Number(expand(rubyText(need['pipeline']), values)));
     if (pipeline?.project !== row.pipeline.project) return [];
     return pipeline.rows.filter((each) => each.kind === 'job' && !each.retried && each.name === need['job']);
   });
