@@ -18,6 +18,8 @@ export interface BenchRegistry extends AsyncDisposable {
   slow(ms: number): void;
   /** Stores a blob; the path has no host. */
   putBlob(repository: string, content: Uint8Array, digest: string): Promise<void>;
+  /** Removes a tag. */
+  removeTag(repository: string, tag: string): Promise<void>;
   putManifest(repository: string, tag: string, mediaType: string, content: Uint8Array): Promise<void>;
 }
 
@@ -66,6 +68,10 @@ export async function benchRegistry(): Promise<BenchRegistry> {
       const place = new URL(begun.headers.get('location') ?? '', `http://${real}`);
       place.searchParams.set('digest', digest);
       await put(place.href, content, 'application/octet-stream', 'PUT');
+    },
+    async removeTag(repository, tag) {
+      const answer = await fetch(`http://${real}/v2/${repository}/manifests/${tag}`, { method: 'DELETE' });
+      if (!answer.ok) throw new Error(`${repository}:${tag} is not removed: ${answer.status}`);
     },
     async putManifest(repository, tag, mediaType, content) {
       await put(`http://${real}/v2/${repository}/manifests/${tag}`, content, mediaType, 'PUT');
