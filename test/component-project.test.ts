@@ -172,9 +172,9 @@ test.each([
 ] as const)(
   'GitLab %s: all components are valid, and the dashboard has the keys that it knows',
   async (profile, keys) => {
-    const own = await mkdtemp(join(folder, 'profile-'));
+    const serverFolder = await mkdtemp(join(folder, 'profile-'));
     const PATH = [join(root, 'node_modules', '.bin'), process.env['PATH']].join(delimiter);
-    const server = await startGitLab({ folder: own, env: { PATH }, profile });
+    const server = await startGitLab({ folder: serverFolder, env: { PATH }, profile });
     try {
       const { id } = server.createProject(path, { visibility: 'public' });
       const bot = server.createToken(path, { name: 'lint', scopes: ['api'], accessLevel: 30 });
