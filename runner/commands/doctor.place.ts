@@ -1,3 +1,4 @@
+import { Fault } from '../../src/fault.ts';
 import type { Context } from '../context.ts';
 
 /** Where the delivery repository is, and how that is known. */
@@ -12,10 +13,18 @@ export interface DoctorPlace {
   readonly registry: string | null;
 }
 
-/** Flags and the job's variables first, then the remote `origin` of the checkout. */
+/** Flags and the job's variables first, then the remote `origin` of the checkout. Fault `usage` for what is no address. */
 export async function readDoctorPlace(context: Context): Promise<DoctorPlace> {
   const { values, job } = context;
   const project = values.string('delivery') ?? null;
+  if (job.serverUrl !== undefined && !/^https?:\/\/[^\s/]/.test(job.serverUrl)) {
+    throw new Fault('usage', `the address of GitLab ${JSON.stringify(job.serverUrl)} is none`, {
+      hint: 'Give --gitlab URL, e.g. https://gitlab.example.com.',
+    });
+  }
+  const registry = values.string('registry')?.replace(/\/+$/, '') ?? null;
+  if (registry !== null && !/^[^/\s:]+(:\d+)?\/[^\s]+$/.test(registry))
+    throw new Fault('usage', `--registry ${registry}: write HOST/PATH, without a scheme`);
   const remote = job.serverUrl === undefined || project === null ? await originOf(context) : null;
   const url = job.serverUrl ?? remote?.url ?? null;
   const mine = remote !== null && (job.serverUrl === undefined || remote.host === new URL(job.serverUrl).host);
@@ -23,7 +32,7 @@ export async function readDoctorPlace(context: Context): Promise<DoctorPlace> {
     url,
     project: project ?? (mine ? remote.project : null),
     branch: values.string('branch') ?? null,
-    registry: values.string('registry')?.replace(/\/+$/, '') ?? null,
+    registry,
   };
 }
 

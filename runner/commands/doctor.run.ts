@@ -56,8 +56,23 @@ export async function run(context: Context): Promise<CommandResult> {
     wants('registry') ? examineRegistries(scene) : [],
     examineClusters(scene),
   ]);
-  const all = [...judgeConfig(found, scene), ...findings.flat()].filter(({ check }) => wants(check));
+  const looked = [...judgeConfig(found, scene), ...findings.flat()].filter(({ check }) => wants(check));
+  const all = [...looked, ...asked.flatMap((check) => notLooked(check as Check, looked, scene))];
   return doctorResult(all, { outcome: sumOfFindings(all), exit: exitOfFindings(all), place });
+}
+
+/** A check that was asked for by name says why it has nothing to tell. */
+function notLooked(check: Check, looked: readonly Finding[], { config, token, place }: Scene): readonly Finding[] {
+  if (looked.some((finding) => finding.check === check)) return [];
+  const { ok, unknown } = judge(check);
+  if (config === null) {
+    const give =
+      'Run doctor in a checkout of the delivery repository, or give --delivery PROJECT and SLUICE_GITLAB_TOKEN.';
+    return [unknown('not-looked', 'there is no sluice.yaml to tell what to look at', give)];
+  }
+  if (['token', 'branch', 'cleanup'].includes(check) && (token === null || place.url === null))
+    return [unknown('not-looked', 'no token to look with', `Give ${TOKEN}, and --gitlab URL outside a job.`)];
+  return [ok('not-needed', 'nothing here needs it')];
 }
 
 /** sluice.yaml of this folder, else that of the delivery project. */
@@ -202,6 +217,18 @@ async function examineRegistries({ context, pairs, inJob }: Scene): Promise<read
         'registry-unknown',
         'it is not known where artifacts go',
         'Give --registry HOST/PATH (in a job: CI_REGISTRY_IMAGE).',
+      ),
+    ];
+  }
+  const wrong = known.find(({ repository }) => !/^[^/\s]+\/[^\s]+$/.test(repository));
+  if (wrong) {
+    const { fault } = judge('registry', wrong.repository);
+    return [
+      fault(
+        'registry-name',
+        'config_invalid',
+        'is no HOST/PATH',
+        'Correct `repository` in sluice.yaml, e.g. {registry}/{artifact}.',
       ),
     ];
   }

@@ -55,7 +55,7 @@ spec: { sourceRef: { kind: GitRepository, name: delivery }, path: ./apps/podinfo
     await ready();
     const looked = await look();
     expect(looked).toMatchObject({ exit: 0, outcome: 'ok' });
-    expect(looked.findings.map(({ id }) => id)).toEqual(['source', 'credential']);
+    expect(looked.findings.map(({ id }) => id)).toEqual(['not-needed', 'source', 'credential']);
     expect(JSON.stringify(looked)).not.toContain(reads.token);
   });
   test('none', async () => {

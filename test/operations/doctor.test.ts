@@ -108,6 +108,17 @@ describe('nothing configured, on a laptop', () => {
     expect(looked).toMatchObject({ exit: 0, outcome: 'ok' });
     expect(looked.text).toMatch(/shop\/delivery: sluice\.yaml +is valid: 1 environments, 1 apps/);
   });
+  test('a check that was asked for says why it has nothing to tell', async () => {
+    const args = ['--check', 'sources', '--check', 'cleanup'];
+    const nowhere = await world.doctorIn(join(world.folder, 'empty'), args, nothing);
+    expect(nowhere.open.map(({ check, id }) => `${check} ${id}`)).toEqual(['cleanup not-looked', 'sources not-looked']);
+    const here = await world.doctor(['--check', 'cleanup'], nothing);
+    expect(here.open.map(({ id, repair }) => `${id}: ${repair}`)).toEqual([
+      'not-looked: Give SLUICE_GITLAB_TOKEN, and --gitlab URL outside a job.',
+    ]);
+    const unneeded = await world.doctor(['--check', 'receivers'], await world.asAdministrator());
+    expect(unneeded.findings.map(({ id, state }) => `${state} ${id}`)).toEqual(['ok not-needed']);
+  });
   test('a laptop with a token but no kubeconfig: the agent is there and shared', async () => {
     const looked = await world.doctor(['--check', 'agent'], { ...nothing, SLUICE_GITLAB_TOKEN: world.bot.token });
     expect(looked.findings.map(({ id }) => id)).toEqual(['agent-shared', 'agent-unreached']);
@@ -133,6 +144,23 @@ describe('tools and settings', () => {
       exit: 2,
       message: /sluice\.yaml:3:\d+.*pth/,
       repair: /Correct the places/,
+    });
+  });
+});
+
+describe('addresses that are none', () => {
+  test('GitLab without a scheme, a registry with one', async () => {
+    await expect(world.doctor([], { CI_SERVER_URL: 'gitlab.example.com' })).rejects.toMatchObject({ code: 'usage' });
+    const registry = { CI_REGISTRY_IMAGE: 'https://registry.example.com/shop' };
+    await expect(world.doctor([], registry)).rejects.toMatchObject({ code: 'usage' });
+  });
+  test('a repository that is no host and path', async () => {
+    await world.configure(settings.replace('podinfo: {', 'podinfo: { repository: podinfo,'));
+    await expectFound(['--check', 'registry'], {
+      id: 'registry-name',
+      exit: 2,
+      message: /no HOST\/PATH/,
+      repair: /Correct `repository`/,
     });
   });
 });
