@@ -114,7 +114,7 @@ export function readHelmChart(object: KubernetesObject): HelmChartObject {
 }
 
 /** Times (milliseconds) within which the fields of one object may contradict each other. */
-export const FIELDS_SETTLE_MS = 1_500;
+const FIELDS_SETTLE_MS = 1_500;
 
 /**
  * Does the chart that stands come from this commit? source-controller writes `observedSourceArtifactRevision` first, then
