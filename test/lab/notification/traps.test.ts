@@ -5,7 +5,7 @@ import { secret } from '../../../src/secret.ts';
 import { systemClock } from '../../../src/systems/clock-system.ts';
 import { fetchHttp } from '../../../src/systems/http-fetch.ts';
 import { isReady } from '../flux-object.ts';
-import { exposeReceiver } from '../receiver-service.ts';
+import { exposeReceiver } from '../receiver-endpoint.ts';
 import { sampleApp } from '../sample-app.ts';
 import { setStage } from '../stage.ts';
 import { connectVersions } from '../versions.ts';
