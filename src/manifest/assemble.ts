@@ -11,9 +11,10 @@ import type { Planned, Work } from './work.ts';
  * value, and by reading the edited file again. Fault `edit_refused`; then nothing may be written.
  */
 export function assemble(work: Work): ManifestChange {
-  const files = new Map<string, Planned[]>();
-  for (const planned of withoutRepeated(work.planned))
-    files.set(planned.file, [...(files.get(planned.file) ?? []), planned]);
+  const files = Map.groupBy(withoutRepeated(work.planned), ({ file }) => file);
+  const unchanged = new Set(
+    work.notTaken.flatMap(({ file, line, reason }) => (reason === 'unchanged' ? [`${line} ${file}`] : [])),
+  );
   const changes: FileChange[] = [];
   const targets: Target[] = [];
   for (const path of work.files.keys()) {
@@ -22,12 +23,9 @@ export function assemble(work: Work): ManifestChange {
     );
     const changing = all.filter(isChange);
     for (const planned of all) {
-      if (
-        !isChange(planned) &&
-        !work.notTaken.some(
-          (each) => each.file === path && each.line === planned.place.line && each.reason === 'unchanged',
-        )
-      ) {
+      const line = `${planned.place.line} ${path}`;
+      if (!isChange(planned) && !unchanged.has(line)) {
+        unchanged.add(line);
         work.notTaken.push({
           ...planned.place,
           kind: planned.kind,
@@ -72,10 +70,13 @@ function isChange(planned: Planned): boolean {
 function fileEdits(all: readonly Planned[], changing: readonly Planned[]): readonly Edit[] {
   const manifest = changing.map(({ how }) => ('manifest' in how ? how.manifest : null)).find((each) => each !== null);
   const edits: Edit[] = [];
+  const replacing = new Map<string, Edit>();
   const push = (edit: Edit, planned: Planned): void => {
-    const same = edits.find((each) => each.start === edit.start && each.end === edit.end && edit.end > edit.start);
+    const range = `${edit.start} ${edit.end}`;
+    const same = replacing.get(range);
     if (!same) edits.push(edit);
     else if (same.text !== edit.text) conflict(planned);
+    if (edit.end > edit.start) replacing.set(range, edit);
   };
   for (const planned of changing) {
     const { how } = planned;

@@ -81,7 +81,7 @@ export function planImage(work: Work, change: ImageChange, mentions: Mentions, c
     }
     work.planned.push(...plannedWrites(manifest, slot.kind, change.name, slot.host, fresh));
   }
-  work.planned.push(...texts);
+  for (const text of texts) work.planned.push(text);
   return { taken, firm, weak: open.some(({ weak }) => weak) && !taken, refused, passed };
 }
 

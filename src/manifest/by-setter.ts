@@ -41,7 +41,7 @@ export function planSetter(work: Work, setter: SetterChange): SetterOutcome {
     if (!holdsText(content, '"$imagepolicy"')) continue;
     const mine = holdsText(content, `"${setter.policy}`);
     if (!mine && !work.input.named?.has(path)) {
-      seen.push(...policiesIn(content));
+      for (const policy of policiesIn(content)) seen.push(policy);
       continue;
     }
     const opened = work.open(path);

@@ -109,7 +109,7 @@ function lookInto(work: Work, path: string, change: ImageChange, mentions: Menti
       return;
     }
     case 'manifest':
-      found.candidates.push(...candidatesOf(work, opened.file, change, mentions));
+      for (const candidate of candidatesOf(work, opened.file, change, mentions)) found.candidates.push(candidate);
   }
 }
 

@@ -79,9 +79,18 @@ export function isJson(path: string): boolean {
 
 /** Does the offset lie inside a flow collection? */
 function inFlow(file: ManifestFile, offset: number): boolean {
-  return flowRanges(file).some(([start, end]) => start < offset && offset < end);
+  const ranges = flowRanges(file);
+  let low = 0;
+  let high = ranges.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (ranges[middle]![1] <= offset) low = middle + 1;
+    else high = middle;
+  }
+  return low < ranges.length && ranges[low]![0] < offset;
 }
 
+/** Ranges of the outmost flow collections, in order: they do not overlap. */
 const flows = new WeakMap<ManifestFile, readonly (readonly [number, number])[]>();
 
 function flowRanges(file: ManifestFile): readonly (readonly [number, number])[] {
@@ -101,9 +110,10 @@ function flowRanges(file: ManifestFile): readonly (readonly [number, number])[] 
     if (!node || typeof node !== 'object') continue;
     if (node.items) {
       if (node.flow && node.range) ranges.push([node.range[0], node.range[1]]);
-      else stack.push(...node.items);
+      else for (const item of node.items) stack.push(item);
     } else if ('key' in node) stack.push(node.key, node.value);
   }
+  ranges.sort(([one], [other]) => one - other);
   flows.set(file, ranges);
   return ranges;
 }

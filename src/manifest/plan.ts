@@ -60,7 +60,7 @@ function plansOf(input: PlanInput): (charts: ReadonlySet<ImageChange>) => Turn {
     for (const { change, mentions } of images) {
       const outcome = planImage(work, change, mentions, charts.has(change));
       turn.images.get(change)!.push(outcome);
-      work.notTaken.push(...outcome.passed);
+      for (const each of outcome.passed) work.notTaken.push(each);
     }
     for (const setter of setters) {
       const { taken, seen, encrypted } = planSetter(work, setter);
@@ -76,9 +76,9 @@ function plansOf(input: PlanInput): (charts: ReadonlySet<ImageChange>) => Turn {
       }
     }
     const { files, targets, notTaken } = assemble(work);
-    turn.files.push(...files);
-    turn.targets.push(...targets);
-    turn.notTaken.push(...notTaken);
+    for (const each of files) turn.files.push(each);
+    for (const each of targets) turn.targets.push(each);
+    for (const each of notTaken) turn.notTaken.push(each);
   };
   return (charts) => {
     const turn: Turn = {

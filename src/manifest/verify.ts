@@ -36,7 +36,7 @@ export function verifyEdits(file: ManifestFile, edits: readonly Edit[], writes: 
     const [old, next] = entry;
     const pairs = sameNode(old, next, expected);
     if (!pairs) return fail((old as Node | null)?.range?.[0] ?? 0);
-    stack.push(...pairs);
+    for (const pair of pairs) stack.push(pair);
   }
 }
 

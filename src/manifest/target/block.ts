@@ -23,7 +23,9 @@ export function findInBlocks(file: ManifestFile, document: ManifestDocument): re
         if (isScalar(key)) see(value, [...steps, { type: 'key', key: keyText(key) }]);
     } else if (isSeq(node)) {
       for (const [index, item] of node.items.entries()) see(item, [...steps, stepInto(node.items, index)]);
-    } else if (isScalar(node) && styleOf(node) === null) found.push(...slotsIn(file, document, node, steps));
+    } else if (isScalar(node) && styleOf(node) === null) {
+      for (const slot of slotsIn(file, document, node, steps)) found.push(slot);
+    }
   };
   if (/[|>]/.test(file.text)) see(document.root, []);
   return found;
