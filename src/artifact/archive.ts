@@ -65,7 +65,9 @@ function pieces(): (bytes: Uint8Array | null) => Generator<Uint8Array, void, voi
       filled += part.byteLength;
       if (filled < piece.byteLength) continue;
       yield piece;
-      [piece, other] = [other ?? Buffer.allocUnsafeSlow(LARGEST), piece.byteLength === LARGEST ? piece : null];
+      const next = other ?? Buffer.allocUnsafeSlow(Math.min(8 * piece.byteLength, LARGEST));
+      other = piece.byteLength === LARGEST ? piece : null;
+      piece = next;
       filled = 0;
     }
   };
