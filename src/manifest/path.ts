@@ -132,13 +132,23 @@ export function isDocument(document: ManifestDocument, selector: string): boolea
   return document.kind === selector.slice(0, slash) && document.name === selector.slice(slash + 1);
 }
 
-/** The steps to each node of a document, lists by `name` where that tells the items apart. */
+/** How often each name stands in a list; counted once for each list. */
+const namesIn = new WeakMap<readonly unknown[], ReadonlyMap<string, number>>();
+
+/** The step to an item of a list: by `name` where that tells the items apart. */
 export function stepInto(list: readonly unknown[], index: number): Step {
-  const nameOf = (item: unknown): string => {
-    const pair = isMap(item) ? item.items.find((each) => isScalar(each.key) && each.key.value === 'name') : undefined;
-    return textOf(pair?.value);
-  };
+  let counts = namesIn.get(list);
+  if (!counts) {
+    const counted = new Map<string, number>();
+    for (const item of list) counted.set(nameOf(item), (counted.get(nameOf(item)) ?? 0) + 1);
+    namesIn.set(list, counted);
+    counts = counted;
+  }
   const name = nameOf(list[index]);
-  const unique = name !== '' && list.filter((item) => nameOf(item) === name).length === 1;
-  return unique ? { type: 'match', key: 'name', value: name } : { type: 'index', index };
+  return name !== '' && counts.get(name) === 1 ? { type: 'match', key: 'name', value: name } : { type: 'index', index };
+}
+
+function nameOf(item: unknown): string {
+  const pair = isMap(item) ? item.items.find((each) => isScalar(each.key) && each.key.value === 'name') : undefined;
+  return textOf(pair?.value);
 }
