@@ -147,7 +147,9 @@ test.each(['docker.io/bitnami/nginx', 'bitnami/nginx'])('a chart that names Dock
   const text = 'image:\n  registry: docker.io\n  repository: bitnami/nginx\n  tag: 1.26.0\n';
   expect(edited(text, { image: `${name}:1.27.0` })).toBe(text.replace('1.26', '1.27'));
   const library = text.replace('bitnami/', 'library/');
-  expect(edited(library, { image: `${name.replace('docker.io/', '').replace('bitnami/', '')}:1.27.0` })).toBe(library.replace('1.26', '1.27'));
+  expect(edited(library, { image: `${name.replace('docker.io/', '').replace('bitnami/', '')}:1.27.0` })).toBe(
+    library.replace('1.26', '1.27'),
+  );
 });
 
 test('the name is compared as a whole', () => {
