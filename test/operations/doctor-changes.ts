@@ -1,4 +1,4 @@
-import type { ClusterObject } from '../../sandbox/cluster/handle.ts';
+import type { ClusterObject, SimulatedCluster } from '../../sandbox/cluster/handle.ts';
 import type { DoctorWorld } from './doctor-world.ts';
 
 /** Status of an object's Ready condition. */
@@ -20,20 +20,34 @@ export function changesOf(world: () => DoctorWorld) {
       cluster().patch(kind, 'flux-system', name, patch);
       return { [Symbol.dispose]: () => void cluster().patch(kind, 'flux-system', name, back) };
     },
-    removed: (kind: string, namespace: string | null, ...names: readonly string[]) => {
+    removed: async (kind: string, namespace: string | null, ...names: readonly string[]) => {
       const before = names.map((name) => cluster().get(kind, namespace, name)!);
-      for (const name of names) cluster().remove(kind, namespace, name);
-      return { [Symbol.dispose]: () => void before.map((object) => cluster().apply(fresh(object))) };
+      for (const object of before) await gone(cluster(), object);
+      return {
+        [Symbol.asyncDispose]: async () => {
+          for (const object of before) cluster().apply(fresh(object));
+        },
+      };
     },
-    added: (manifest: string) => {
+    added: async (manifest: string) => {
       const objects = cluster().apply(manifest);
       return {
-        [Symbol.dispose]: () => {
-          for (const { kind, metadata } of objects) cluster().remove(kind, metadata.namespace ?? null, metadata.name);
+        [Symbol.asyncDispose]: async () => {
+          for (const object of objects) await gone(cluster(), object);
         },
       };
     },
   };
+}
+
+/** Removes an object, and waits for the controllers whose finalizers it has. */
+async function gone(cluster: SimulatedCluster, { kind, metadata }: ClusterObject): Promise<void> {
+  cluster.remove(kind, metadata.namespace ?? null, metadata.name);
+  await cluster.until(
+    kind,
+    (all) => !all.some((one) => one.metadata.name === metadata.name && one.metadata.namespace === metadata.namespace),
+    30_000,
+  );
 }
 
 function fresh(object: ClusterObject): ClusterObject {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { changesOf, readyOf } from './doctor-changes.ts';
 import { pullSecret } from '../../sandbox/seed.ts';
 import { doctorWorld, expectOpen, fluxObjects, type DoctorWorld, type Wanted } from './doctor-world.ts';
@@ -40,6 +40,15 @@ test('an administrator’s kubeconfig sees the rest', async () => {
 
 describe('sources', () => {
   const args = ['--check', 'sources'];
+  afterEach(async () => {
+    await world.cluster.until(
+      'OCIRepository',
+      (all) =>
+        all.length === 1 &&
+        all.every((one) => readyOf(one) === 'True' && one.metadata.generation === one.status?.['observedGeneration']),
+      30_000,
+    );
+  });
   test('no interval that heals a lost notification', async () => {
     using _ = patched('OCIRepository', 'podinfo', { spec: { interval: '24h' } }, { spec: { interval: '10m' } });
     await expectFound(args, {
@@ -64,7 +73,7 @@ describe('sources', () => {
     });
   });
   test('no source at all', async () => {
-    using _ = removed('OCIRepository', 'flux-system', 'podinfo');
+    await using _ = await removed('OCIRepository', 'flux-system', 'podinfo');
     await expectFound(args, {
       id: 'source-missing',
       exit: 4,
@@ -82,7 +91,7 @@ describe('sources', () => {
     });
   });
   test('nobody applies it', async () => {
-    using _ = removed('Kustomization', 'flux-system', 'podinfo');
+    await using _ = await removed('Kustomization', 'flux-system', 'podinfo');
     await expectFound(args, { id: 'consumer-missing', exit: 4, message: /never applied/, repair: /sluice init/ });
   });
   test('a suspended Kustomization', async () => {
@@ -131,7 +140,7 @@ describe('sources', () => {
 describe('rights', () => {
   const args = ['--check', 'rights'];
   test('none to ask Flux', async () => {
-    using _ = removed('ClusterRoleBinding', null, 'sluice-notify');
+    await using _ = await removed('ClusterRoleBinding', null, 'sluice-notify');
     await expectFound(args, {
       id: 'rights-missing',
       exit: 5,
@@ -140,14 +149,14 @@ describe('rights', () => {
     });
   });
   test('none at all', async () => {
-    using _ = removed('ClusterRoleBinding', null, 'sluice-notify', 'sluice-watch');
+    await using _ = await removed('ClusterRoleBinding', null, 'sluice-notify', 'sluice-watch');
     const { findings, exit } = await world.doctor(args);
     expect(exit).toBe(5);
     expect(findings.map(({ id }) => id)).toEqual(['rights-missing', 'rights-causes']);
     expect(findings[0]?.message).toMatch(/get\/list\/watch ocirepositories.*kustomizations/);
   });
   test('more than it needs', async () => {
-    using _ = added(`apiVersion: rbac.authorization.k8s.io/v1
+    await using _ = await added(`apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding
 metadata: { name: wide }
 roleRef: { apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin }
@@ -161,7 +170,7 @@ subjects: [{ apiGroup: rbac.authorization.k8s.io, kind: Group, name: "gitlab:ci_
     });
   });
   test('Secrets that may be read', async () => {
-    using _ = added(`apiVersion: rbac.authorization.k8s.io/v1
+    await using _ = await added(`apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata: { name: secrets, namespace: flux-system }
 rules: [{ apiGroups: [""], resources: [secrets], verbs: [get] }]
@@ -180,7 +189,7 @@ subjects: [{ apiGroup: rbac.authorization.k8s.io, kind: Group, name: "gitlab:ci_
     });
   });
   test('Flux objects that may be made and deleted, as GitLab’s tutorial binds it', async () => {
-    using _ = added(`apiVersion: rbac.authorization.k8s.io/v1
+    await using _ = await added(`apiVersion: rbac.authorization.k8s.io/v1
 kind: Role
 metadata: { name: edit-flux, namespace: flux-system }
 rules: [{ apiGroups: [source.toolkit.fluxcd.io, kustomize.toolkit.fluxcd.io], resources: ["*"], verbs: [create, delete, patch, update] }]
@@ -200,8 +209,8 @@ subjects: [{ apiGroup: rbac.authorization.k8s.io, kind: Group, name: "gitlab:ci_
   });
   test('rights in the namespace of the Flux objects alone are enough', async () => {
     const rules = (world.cluster.get('ClusterRole', null, 'sluice-watch') as unknown as { rules: unknown }).rules;
-    using _gone = removed('ClusterRoleBinding', null, 'sluice-watch');
-    using _role = added(
+    await using _gone = await removed('ClusterRoleBinding', null, 'sluice-watch');
+    await using _role = await added(
       JSON.stringify({
         apiVersion: 'rbac.authorization.k8s.io/v1',
         kind: 'Role',
@@ -209,7 +218,7 @@ subjects: [{ apiGroup: rbac.authorization.k8s.io, kind: Group, name: "gitlab:ci_
         rules,
       }),
     );
-    using _ = added(`apiVersion: rbac.authorization.k8s.io/v1
+    await using _ = await added(`apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
 metadata: { name: watch, namespace: flux-system }
 roleRef: { apiGroup: rbac.authorization.k8s.io, kind: Role, name: watch }

@@ -33,7 +33,7 @@ describe('Flux’s parts', () => {
     'helm-controller': ['helmreleases.helm.toolkit.fluxcd.io'],
   };
   test('without notification-controller: to change, since sluice.yaml does not need it', async () => {
-    using _ = removed('CustomResourceDefinition', null, ...definitions['notification-controller']!);
+    await using _ = await removed('CustomResourceDefinition', null, ...definitions['notification-controller']!);
     const looked = await world.doctor(args);
     expect(looked.exit).toBe(0);
     expect(looked.open.map(({ id, state, message }) => `${state} ${id} ${message}`)).toEqual([
@@ -41,7 +41,7 @@ describe('Flux’s parts', () => {
     ]);
   });
   test('without notification-controller, where a Receiver is to be called', async () => {
-    using _ = removed('CustomResourceDefinition', null, ...definitions['notification-controller']!);
+    await using _ = await removed('CustomResourceDefinition', null, ...definitions['notification-controller']!);
     await world.configure(withReceiver);
     await expectFound(args, {
       id: 'flux-missing',
@@ -52,7 +52,7 @@ describe('Flux’s parts', () => {
     await world.configure(settings);
   });
   test('without helm-controller: said, and fine where nothing needs it', async () => {
-    using _ = removed('CustomResourceDefinition', null, ...definitions['helm-controller']!);
+    await using _ = await removed('CustomResourceDefinition', null, ...definitions['helm-controller']!);
     const looked = await world.doctor(args);
     expect(looked.open).toEqual([]);
     expect(looked.text).toMatch(
@@ -107,7 +107,7 @@ metadata: { name: gitlab, namespace: flux-system }
 spec: { providerRef: { name: gitlab }, eventSources: [{ kind: Kustomization, name: "*" }] }
 `;
   test('Flux’s own Provider', async () => {
-    using _ = added(provider);
+    await using _ = await added(provider);
     await expectFound(
       args,
       {
@@ -120,7 +120,7 @@ spec: { providerRef: { name: gitlab }, eventSources: [{ kind: Kustomization, nam
     );
   });
   test('Flux’s own Provider, which `watch: statuses` needs', async () => {
-    using _ = added(provider);
+    await using _ = await added(provider);
     await world.configure(settings.replace('staging: {', 'staging: { watch: statuses,'));
     const looked = await world.doctor(args, await world.asAdministrator());
     await world.configure(settings);
@@ -194,7 +194,7 @@ describe('what Flux pulls with', () => {
     expect(looked.open[0]).toMatchObject({ id: 'credential-expiry' });
   });
   test('none', async () => {
-    using _ = removed('Secret', 'flux-system', 'delivery-registry');
+    await using _ = await removed('Secret', 'flux-system', 'delivery-registry');
     await expectFound(
       args,
       {

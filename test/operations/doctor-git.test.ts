@@ -50,8 +50,8 @@ spec: { sourceRef: { kind: GitRepository, name: delivery }, path: ./apps/podinfo
 
   test('a GitRepository of the delivery project, with a deploy token that reads', async () => {
     const reads = world.gitlab.createDeployToken('shop/delivery', { name: 'clone', scopes: ['read_repository'] });
-    using _secret = added(clone(reads));
-    using _ = added(objects());
+    await using _secret = await added(clone(reads));
+    await using _ = await added(objects());
     await ready();
     const looked = await look();
     expect(looked).toMatchObject({ exit: 0, outcome: 'ok' });
@@ -68,10 +68,10 @@ spec: { sourceRef: { kind: GitRepository, name: delivery }, path: ./apps/podinfo
     });
   });
   test('nothing builds the app’s root', async () => {
-    using _secret = added(
+    await using _secret = await added(
       clone(world.gitlab.createDeployToken('shop/delivery', { name: 'c', scopes: ['read_repository'] })),
     );
-    using _ = added(objects().replace('./apps/podinfo/staging', './apps/other'));
+    await using _ = await added(objects().replace('./apps/podinfo/staging', './apps/other'));
     await ready();
     expectOpen(await look(), {
       id: 'consumer-missing',

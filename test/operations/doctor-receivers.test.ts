@@ -51,8 +51,8 @@ describe('Receivers', () => {
     world.cluster.until('Receiver', (all) => all.every((one) => readyOf(one) !== undefined), 20_000);
 
   test('ready, and its webhook path is the one that sync calls', async () => {
-    using _secret = added(receiverSecret);
-    using _ = added(receiver(hmac));
+    await using _secret = await added(receiverSecret);
+    await using _ = await added(receiver(hmac));
     await settled();
     await world.configure(withReceiver);
     const looked = await world.doctor(args, { ...(await world.asAdministrator()), RECEIVER_STAGING: token });
@@ -68,8 +68,8 @@ describe('Receivers', () => {
     );
   });
   test('its token is not set', async () => {
-    using _secret = added(receiverSecret);
-    using _ = added(receiver(hmac));
+    await using _secret = await added(receiverSecret);
+    await using _ = await added(receiver(hmac));
     await settled();
     await expectLook(
       {},
@@ -82,8 +82,8 @@ describe('Receivers', () => {
     );
   });
   test('another token than its Secret’s', async () => {
-    using _secret = added(receiverSecret);
-    using _ = added(receiver(hmac));
+    await using _secret = await added(receiverSecret);
+    await using _ = await added(receiver(hmac));
     await settled();
     await expectLook(
       { RECEIVER_STAGING: 'another-token-altogether' },
@@ -96,8 +96,8 @@ describe('Receivers', () => {
     );
   });
   test('of another type', async () => {
-    using _secret = added(receiverSecret);
-    using _ = added(receiver(hmac.replace('generic-hmac', 'gitlab')));
+    await using _secret = await added(receiverSecret);
+    await using _ = await added(receiver(hmac.replace('generic-hmac', 'gitlab')));
     await settled();
     await expectLook(
       { RECEIVER_STAGING: token },
@@ -110,8 +110,8 @@ describe('Receivers', () => {
     );
   });
   test('not for our source', async () => {
-    using _secret = added(receiverSecret);
-    using _ = added(receiver(hmac.replace('name: podinfo', 'name: another')));
+    await using _secret = await added(receiverSecret);
+    await using _ = await added(receiver(hmac.replace('name: podinfo', 'name: another')));
     await settled();
     await expectLook(
       { RECEIVER_STAGING: token },
@@ -124,8 +124,8 @@ describe('Receivers', () => {
     );
   });
   test('an address that does not answer', async () => {
-    using _secret = added(receiverSecret);
-    using _ = added(receiver(hmac));
+    await using _secret = await added(receiverSecret);
+    await using _ = await added(receiver(hmac));
     await settled();
     await world.configure(withReceiver.replace('name: sluice,', 'name: sluice, url: "http://127.0.0.1:1",'));
     const looked = await world.doctor(args, { ...(await world.asAdministrator()), RECEIVER_STAGING: token });
@@ -138,8 +138,10 @@ describe('Receivers', () => {
     });
   });
   test('agentk started before Flux’s kinds were there', async () => {
-    using _namespace = added('apiVersion: v1\nkind: Namespace\nmetadata: { name: gitlab-agent-staging-eu }\n');
-    using _pod = added(`apiVersion: v1
+    await using _namespace = await added(
+      'apiVersion: v1\nkind: Namespace\nmetadata: { name: gitlab-agent-staging-eu }\n',
+    );
+    await using _pod = await added(`apiVersion: v1
 kind: Pod
 metadata: { name: agentk, namespace: gitlab-agent-staging-eu, labels: { app.kubernetes.io/name: gitlab-agent } }
 spec: { containers: [{ name: agentk, image: agentk }] }
