@@ -136,9 +136,7 @@ const toldAtMost = 20;
 
 function report({ reporter }: Context, change: ManifestChange, seen: number): void {
   for (const { file, line, path, before, after } of change.targets.slice(0, toldAtMost)) {
-    reporter.info(
-      `${file}:${line} ${path}: ${before === '' ? '(none)' : before} → ${after === '' ? '(none)' : after}`,
-    );
+    reporter.info(`${file}:${line} ${path}: ${before === '' ? '(none)' : before} → ${after === '' ? '(none)' : after}`);
   }
   const more = change.targets.length - toldAtMost;
   if (more > 0) reporter.info(`… and ${more} more`);
