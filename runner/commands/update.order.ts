@@ -3,7 +3,7 @@ import { groupChanges } from '../../src/app/group.ts';
 import { parseImageFlag } from '../../src/app/image.ts';
 import { lookUp, namesRegistry, pinImages } from '../../src/app/lookup.ts';
 import { parseValueFlag } from '../../src/app/value.ts';
-import type { Config } from '../../src/config/config.ts';
+import type { Config, Pair } from '../../src/config/config.ts';
 import type { Order } from '../../src/delivery/order.ts';
 import { type DeliveryPlace, deliveryPlace } from '../../src/delivery/place.ts';
 import type { Tip } from '../../src/delivery/tip.ts';
@@ -127,6 +127,7 @@ export function commonOrder(context: Context, changes: readonly AppChange[], pro
   looking.catch(() => {});
   return {
     allowOlder: values.boolean('allow-older'),
+    pin: (values.string('pin') as Pair['pin'] | undefined) ?? null,
     project,
     dryRun: values.boolean('dry-run'),
     config: (tip) => configOf(context, tip, project, parsed),

@@ -19,6 +19,11 @@ export async function runTrigger(context: Context, changes: readonly AppChange[]
       hint: 'The delivery side posts the results on the application commit.',
     });
   }
+  if (values.string('pin') !== undefined) {
+    throw new Fault('usage', '--mode trigger and --pin exclude each other', {
+      hint: 'Write pin: in sluice.yaml: the delivery project’s pipeline decides it.',
+    });
+  }
   const { project, onGitLab } = deliveryPlace(values.required('delivery'), job.serverUrl);
   if (!onGitLab || job.apiUrl === undefined) {
     throw new Fault('usage', `${project} is not on this GitLab: a trigger needs its API`);

@@ -44,6 +44,14 @@ export const updateCommand: Command = {
       summary: 'how the change arrives (default: what `changes:` of the environment says)',
       choices: ['push', 'merge-request', 'trigger'],
     },
+    {
+      name: 'pin',
+      type: 'string',
+      value: 'HOW',
+      summary:
+        'write the tag, its digest (looked up in the registry) or both (default: what `pin:` of sluice.yaml says, else what --image says)',
+      choices: ['tag', 'digest', 'both'],
+    },
     { name: 'auto-merge', type: 'boolean', summary: 'let the merge request merge when its pipeline succeeds' },
     { name: 'label', type: 'list', value: 'NAME', summary: 'label of the merge request (default: sluice)' },
     { name: 'wait', type: 'boolean', summary: 'follow the delivery side until its statuses are final' },

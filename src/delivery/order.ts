@@ -15,6 +15,8 @@ export interface Order {
   readonly allowOlder: boolean;
   /** Path of the delivery project, or its URL. */
   readonly project: string;
+  /** How tag and digest are written, instead of what sluice.yaml says; null: as it says. */
+  readonly pin: Pair['pin'];
   /** Only plan. */
   readonly dryRun: boolean;
   /** sluice.yaml as it stands in a commit. */

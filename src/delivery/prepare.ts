@@ -73,7 +73,10 @@ function pairsOf(config: Config, order: Order): readonly Pair[] {
   for (const change of order.changes) appOf(config, change.app);
   for (const environment of order.environments) environmentOf(config, environment);
   return order.changes.flatMap((change) =>
-    order.environments.map((environment) => pairOf(config, change.app, environment)),
+    order.environments.map((environment) => {
+      const pair = pairOf(config, change.app, environment);
+      return order.pin === null ? pair : { ...pair, pin: order.pin };
+    }),
   );
 }
 

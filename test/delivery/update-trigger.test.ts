@@ -157,6 +157,7 @@ describe('update --mode trigger', () => {
   );
 
   test.each<[string, Readonly<Record<string, string>>, readonly string[], string, number]>([
+    ['--pin', {}, ['--pin', 'digest'], 'usage', 2],
     ['a wrong trigger token', { SLUICE_TRIGGER_TOKEN: 'glptt-wrong-token' }, [], 'token_refused', 7],
     ['no trigger token', { SLUICE_TRIGGER_TOKEN: '' }, [], 'token_missing', 7],
     ['a missing branch', {}, ['--branch', 'nowhere'], 'branch_missing', 2],

@@ -122,7 +122,17 @@ describe('images', () => {
   const verified = (run: Run) =>
     runCommand(
       updateCommand,
-      ['--delivery', 'shop/delivery', '--app', 'web', '--environment', 'staging', '--image', run.image!],
+      [
+        '--delivery',
+        'shop/delivery',
+        '--app',
+        'web',
+        '--environment',
+        'staging',
+        '--image',
+        run.image!,
+        ...(run.args ?? []),
+      ],
       {
         env: { CI_SERVER_URL: w.server.url, SLUICE_GIT_TOKEN: 'write-token' },
         folder: w.folder,
@@ -152,6 +162,15 @@ describe('images', () => {
     await verified({ image: 'web=registry.example.com/web:9', systems: found });
     expect(await w.staging()).toContain(`digest: ${digest}`);
     expect(await w.staging()).not.toContain('newTag');
+  });
+
+  test('`--pin` goes before sluice.yaml', async () => {
+    const digest = `sha256:${'2'.repeat(64)}`;
+    await w.git.commit('shop/delivery.git', { 'sluice.yaml': SLUICE.replace('web: {', 'web: { pin: digest,') });
+    const found = registry({ 'registry.example.com/web:9': digest });
+    await verified({ image: 'web=registry.example.com/web:9', systems: found, args: ['--pin', 'both'] });
+    expect(await w.staging()).toMatch(/newTag: "?9/);
+    expect(await w.staging()).toContain(`digest: ${digest}`);
   });
 });
 
