@@ -1,12 +1,15 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
-/** Stories that wait for minutes of Flux's time: `npm run test:long`. */
-const longStories = [
-  'test/story/pipelines.test.ts',
-  'test/story/pipeline-kinds.test.ts',
-  'test/story/publish-modes.test.ts',
-  'test/story/truth-table.test.ts',
+/** What takes minutes, or looks closely at the simulated GitLab: `npm run test:long`. */
+const longTests = [
+  'test/component-project.test.ts',
+  'test/delivery/update-trigger.test.ts',
+  'test/delivery/update-trigger-input.test.ts',
+  'test/sandbox/gitlab-{downstream,includes,inputs,jobs,pipelines,request-pipelines}.test.ts',
+  'test/story/{component-refusals,form,own,pipeline-includes,pipeline-kinds,pipelines,publish-modes}.test.ts',
+  'test/story/{readme,truth-table}.test.ts',
+  'test/sync/{cli-trouble,watch-statuses}.test.ts',
 ];
 
 export default defineConfig({
@@ -19,7 +22,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: ['test/story/**', 'test/lab/**', 'test/page/**', 'test/image/**'],
+          exclude: ['test/story/**', 'test/lab/**', 'test/page/**', 'test/image/**', ...longTests],
           testTimeout: 90_000,
           hookTimeout: 90_000,
         },
@@ -30,12 +33,12 @@ export default defineConfig({
         test: {
           name: 'story',
           include: ['test/story/**/*.test.ts'],
-          exclude: longStories,
+          exclude: longTests,
           testTimeout: 600_000,
           hookTimeout: 180_000,
         },
       },
-      { test: { name: 'long', include: longStories, testTimeout: 600_000, hookTimeout: 180_000 } },
+      { test: { name: 'long', include: longTests, testTimeout: 600_000, hookTimeout: 180_000 } },
     ],
   },
 });

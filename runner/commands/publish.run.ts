@@ -96,7 +96,12 @@ export async function publishCommit(
   // Where the job itself has hardly any time, its end is soon enough.
   if (values.given('timeout') || left > SHORT_MS) {
     clock.sleep(Math.min(Math.max(0, left), LONGEST_MS), over.signal).then(
-      () => late.abort(new Fault('registry_unavailable', 'not done in time (--timeout, or what the job has left)')),
+      () => {
+        const where = registryName ?? layoutFolder ?? '';
+        late.abort(
+          new Fault('registry_unavailable', `${where}: not done in time (--timeout, or what the job has left)`),
+        );
+      },
       () => undefined,
     );
   }

@@ -48,8 +48,8 @@ export interface JobWorld extends AsyncDisposable {
   snapshot(): Promise<unknown>;
   /** States of a commit's statuses in the order they were posted: `name state`. */
   states(sha: string): readonly string[];
-  /** Resolves when the status is posted on the commit. */
-  posted(sha: string, state: string): Promise<void>;
+  /** Resolves when the status is posted on the commit, after as many others as `states` had then (default: none). */
+  posted(sha: string, state: string, after?: number): Promise<void>;
   /** Where secrets or files were left, over all runs so far. */
   leaks(): Promise<readonly string[]>;
   /** Every key that was written to a dotenv report. */
@@ -184,9 +184,10 @@ export async function jobWorld(): Promise<JobWorld> {
       };
     },
     states: (sha) => statuses.filter((status) => status.sha === sha).map(({ name, state }) => `${name} ${state}`),
-    posted: (sha, state) =>
+    posted: (sha, state, after = 0) =>
       new Promise((resolve) => {
-        if (statuses.some((status) => status.sha === sha && status.state === state)) {
+        const own = statuses.filter((status) => status.sha === sha);
+        if (own.slice(after).some((status) => status.state === state)) {
           resolve();
           return;
         }

@@ -77,11 +77,12 @@ test.each([1, 3, 5, 7, 10])('sync canceled at its request %i to GitLab: no statu
   const publishing = world.start(['publish', '--environment', 'staging']);
   expect((await publishing.ended).code).toBe(0);
   const at = front.nth(moment);
+  const before = world.states(world.origin).length;
   const running = world.start(
     ['sync', '--environment', 'staging', '--published', publishing.result, '--timeout', '120s'],
     { env: behind() },
   );
-  const begun = Promise.all([sha, world.origin].map((commit) => world.posted(commit, 'running')));
+  const begun = Promise.all([world.posted(sha, 'running'), world.posted(world.origin, 'running', before)]);
   await Promise.race([at, begun]);
   running.kill('SIGTERM');
   const ran = await running.ended;

@@ -86,8 +86,9 @@ describe.each(signals)('%s', (signal, exit, code) => {
 
   test('sync, while it follows: both commits end canceled; a second signal does no harm', async () => {
     const { sha, result } = await waiting();
+    const before = world.states(world.origin).length;
     const running = world.start(follow(result));
-    await Promise.all([sha, world.origin].map((commit) => world.posted(commit, 'running')));
+    await Promise.all([world.posted(sha, 'running'), world.posted(world.origin, 'running', before)]);
     running.kill(signal);
     running.kill(signal);
     await world.posted(sha, 'canceled');
@@ -139,8 +140,9 @@ test('killed outright: repair leaves a live job’s statuses alone, and closes t
   await world.gitlab.seed(delivery, new Map([['.gitlab-ci.yml', pipeline]]), 'Work', { branch: 'work' });
   while (!existsSync(join(gate, 'alive'))) await new Promise((resolve) => setTimeout(resolve, 100));
   const own = { CI_JOB_ID: String(job), CI_JOB_URL: `${world.gitlab.url}/${delivery}/-/jobs/${job}` };
+  const before = world.states(world.origin).length;
   const running = world.start(follow(publishing.result), { env: own });
-  await Promise.all([sha, world.origin].map((commit) => world.posted(commit, 'running')));
+  await Promise.all([world.posted(sha, 'running'), world.posted(world.origin, 'running', before)]);
   running.kill('SIGKILL');
   expect((await running.ended).signal).toBe('SIGKILL');
   expect([open(sha), open(world.origin)]).toEqual([true, true]);
