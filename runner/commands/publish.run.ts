@@ -96,16 +96,15 @@ export async function publishCommit(
   // Where the job itself has hardly any time, its end is soon enough.
   if (values.given('timeout') || left > SHORT_MS) {
     clock.sleep(Math.min(Math.max(0, left), LONGEST_MS), over.signal).then(
-      () => {
-        const where = registryName ?? layoutFolder ?? '';
-        late.abort(
-          new Fault('registry_unavailable', `${where}: not done in time (--timeout, or what the job has left)`),
-        );
-      },
+      () => late.abort(tooLate(registryName ?? layoutFolder ?? '')),
       () => undefined,
     );
   }
   return publish(systems, input).finally(() => over.abort());
+}
+
+function tooLate(where: string): Fault {
+  return new Fault('registry_unavailable', `${where}: not done in time (--timeout, or what the job has left)`);
 }
 
 /** The delivery commit asked for. Fault `commit_missing`. */
