@@ -109,9 +109,12 @@ describe('Receivers', () => {
       },
     );
   });
-  test('not for our source', async () => {
+  test.each([
+    ['another source', 'name: another'],
+    ['all sources without a label, which Flux refuses', 'name: "*"'],
+  ])('for %s', async (_name, named) => {
     await using _secret = await added(receiverSecret);
-    await using _ = await added(receiver(hmac.replace('name: podinfo', 'name: another')));
+    await using _ = await added(receiver(hmac.replace('name: podinfo', named)));
     await settled();
     await expectLook(
       { RECEIVER_STAGING: token },

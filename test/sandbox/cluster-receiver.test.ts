@@ -80,6 +80,15 @@ test('generic-hmac answers as the real one, with an empty body, and annotates be
     }),
   );
   expect(await post(cluster.receiverUrl + absent, signed('{}'))).toBe('500');
+  const unlabelled = await pathOf(
+    world,
+    receiver('unlabelled', {
+      type: 'generic-hmac',
+      secretRef: { name: 'token' },
+      resources: [{ ...resources[0], name: '*' }],
+    }),
+  );
+  expect(await post(cluster.receiverUrl + unlabelled, signed('{}'))).toBe('500');
   const filtered = await pathOf(
     world,
     receiver('filtered', { type: 'generic-hmac', secretRef: { name: 'token' }, resourceFilter: 'req.digest == "x"' }),

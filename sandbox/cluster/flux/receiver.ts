@@ -105,7 +105,7 @@ interface Aim {
   readonly object: ClusterObject;
 }
 
-/** Objects that a Receiver's resources name. Null when one of them is missing. */
+/** Objects that a Receiver's resources name. Null when one of them is missing, or `*` comes without labels. */
 function aims(world: World, receiver: ClusterObject): readonly Aim[] | null {
   const found: Aim[] = [];
   for (const reference of list(spec(receiver)['resources'])) {
@@ -113,6 +113,7 @@ function aims(world: World, receiver: ClusterObject): readonly Aim[] | null {
     const namespace = text(at(reference, 'namespace')) || (receiver.metadata.namespace ?? '');
     if (!resource) return null;
     const name = text(at(reference, 'name'));
+    if (name === '*' && at(reference, 'matchLabels') === undefined) return null;
     const labels = Object.entries(fields(at(reference, 'matchLabels')));
     const matching =
       name === '*'

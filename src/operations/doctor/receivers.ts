@@ -167,7 +167,9 @@ function matches(resource: Resource, source: KubernetesObject, receiver: Kuberne
   if (resource.kind !== source.kind) return false;
   if ((resource.namespace ?? receiver.metadata.namespace) !== source.metadata.namespace) return false;
   if (resource.name !== '*') return resource.name === source.metadata.name;
-  return Object.entries(resource.matchLabels ?? {}).every(([key, value]) => source.metadata.labels?.[key] === value);
+  // notification-controller answers 500 to `*` without labels (internal/server/receiver_handlers.go).
+  if (resource.matchLabels === undefined) return false;
+  return Object.entries(resource.matchLabels).every(([key, value]) => source.metadata.labels?.[key] === value);
 }
 
 /** What the agent's own part for Flux leaves behind. */

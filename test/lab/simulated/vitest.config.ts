@@ -18,6 +18,7 @@ export default defineConfig({
     ],
     env: { SLUICE_LAB_WORLD: 'simulated' },
     pool: 'forks',
+    sequence: { groupOrder: 1 },
     maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 60_000,
