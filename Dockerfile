@@ -2,7 +2,7 @@
 ARG NODE_IMAGE=docker.io/library/node:26-bookworm-slim
 ARG ORAS_IMAGE=ghcr.io/oras-project/oras:v1.3.3
 ARG KUSTOMIZE_IMAGE=registry.k8s.io/kustomize/kustomize:v5.8.1
-# Further tools, by the image that holds them, e.g. ghcr.io/sigstore/cosign/cosign:v2.6.1, docker.io/alpine/helm:3.19.0,
+# Further tools, by the image that holds them, e.g. ghcr.io/sigstore/cosign/cosign:v3.0.6, docker.io/alpine/helm:3.19.0,
 # ghcr.io/yannh/kubeconform:v0.7.0. The base image holds none of them.
 ARG COSIGN_IMAGE=${NODE_IMAGE}
 ARG HELM_IMAGE=${NODE_IMAGE}

@@ -28,7 +28,7 @@ interface Tool {
 const tools: readonly Tool[] = [
   { name: 'oras', purl: 'pkg:golang/oras.land/oras', ask: ['version'] },
   { name: 'kustomize', purl: 'pkg:golang/sigs.k8s.io/kustomize/kustomize/v5', ask: ['version'] },
-  { name: 'cosign', purl: 'pkg:golang/github.com/sigstore/cosign/v2', ask: ['version'] },
+  { name: 'cosign', purl: 'pkg:golang/github.com/sigstore/cosign/v3', ask: ['version'] },
   { name: 'helm', purl: 'pkg:golang/helm.sh/helm/v3', ask: ['version', '--short'] },
   { name: 'kubeconform', purl: 'pkg:golang/github.com/yannh/kubeconform', ask: ['-v'] },
 ];
