@@ -6,10 +6,11 @@ const longTests = [
   'test/component-project.test.ts',
   'test/delivery/update-trigger.test.ts',
   'test/delivery/update-trigger-input.test.ts',
-  'test/sandbox/gitlab-{downstream,includes,inputs,jobs,pipelines,request-pipelines}.test.ts',
+  'test/sandbox/gitlab-{agents,downstream,includes,inputs,jobs,merge-requests,pipelines,request-pipelines}.test.ts',
   'test/story/{component-refusals,form,own,pipeline-includes,pipeline-kinds,pipelines,publish-modes}.test.ts',
   'test/story/{readme,truth-table}.test.ts',
-  'test/sync/{cli-trouble,watch-statuses}.test.ts',
+  'test/sync/{cli-trouble,missing-context,watch-statuses}.test.ts',
+  'test/templates/jobs.test.ts',
 ];
 
 export default defineConfig({

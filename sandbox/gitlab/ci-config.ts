@@ -134,7 +134,7 @@ export async function evaluate(state: State, question: Question): Promise<Evalua
     validated.add(text);
     return await choose(state, folder, question, first, withProbe, text);
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 

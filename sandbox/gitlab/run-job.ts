@@ -77,7 +77,7 @@ export async function runJob(state: State, row: Row, part: JobPart, input: JobIn
     return end;
   } finally {
     part.cancel = null;
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 

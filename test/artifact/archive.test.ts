@@ -161,5 +161,5 @@ describe('layout', () => {
 
 async function scratch() {
   const path = await mkdtemp(join(tmpdir(), 'sluice-archive-'));
-  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true, maxRetries: 5 }) };
 }

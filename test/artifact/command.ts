@@ -9,7 +9,7 @@ const node = join(root, 'node_modules', '.bin', 'node');
 /** Runs the CLI in a clone of the delivery repository; files that it writes may have so many blocks of 512 bytes. */
 export async function cli(world: Publishing, blocks: number | 'unlimited', ...more: readonly string[]) {
   const cwd = `${world.git.path}/clone`;
-  await rm(cwd, { recursive: true, force: true });
+  await rm(cwd, { recursive: true, force: true, maxRetries: 5 });
   await world.git.git('.', ['clone', '--quiet', `${world.git.path}/delivery.git`, 'clone']);
   const temporary = `${world.git.path}/tmp`;
   await mkdir(temporary, { recursive: true });

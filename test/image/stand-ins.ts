@@ -50,7 +50,7 @@ export async function makeStandIns(buildah: Buildah, folder: string): Promise<vo
   await cp(dirname(dirname(realpathSync(join(npm, 'npm')))), join(base, modules, 'npm'), { recursive: true });
   await symlink('../lib/node_modules/npm/bin/npm-cli.js', join(base, 'usr/local/bin/npm'));
   await commit(buildah, await defaultOf('NODE_IMAGE'), base);
-  await rm(base, { recursive: true, force: true });
+  await rm(base, { recursive: true, force: true, maxRetries: 5 });
   const tools = [
     ['oras', 'ORAS_IMAGE', 'bin'],
     ['kustomize', 'KUSTOMIZE_IMAGE', 'app'],
@@ -62,7 +62,7 @@ export async function makeStandIns(buildah: Buildah, folder: string): Promise<vo
       dereference: true,
     });
     await commit(buildah, await defaultOf(argument), tree);
-    await rm(tree, { recursive: true, force: true });
+    await rm(tree, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 
@@ -72,7 +72,7 @@ export async function makeProgramImage(buildah: Buildah, folder: string, name: s
   await mkdir(join(tree, dirname(place)), { recursive: true });
   await writeFile(join(tree, place), `#!/bin/sh\necho this is ${name}\n`, { mode: 0o755 });
   await commit(buildah, `localhost/stand-in/${name}:1`, tree);
-  await rm(tree, { recursive: true, force: true });
+  await rm(tree, { recursive: true, force: true, maxRetries: 5 });
   return `localhost/stand-in/${name}:1`;
 }
 

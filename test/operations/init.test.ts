@@ -26,7 +26,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await cluster.stop();
-  await rm(folder, { recursive: true, force: true });
+  await rm(folder, { recursive: true, force: true, maxRetries: 5 });
 });
 
 const repository = (files: Readonly<Record<string, string>>) => initRepository(folder, files);

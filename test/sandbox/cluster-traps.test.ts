@@ -167,7 +167,7 @@ describe('what a cluster can show', () => {
 
 test('several clusters stand side by side and leave nothing behind', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'clusters-'));
-  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  onTestFinished(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
   const [one1, two] = [await running({}, { folder }), await running({}, { folder, adminToken: 'other' })];
   expect(one1.cluster.url).not.toBe(two.cluster.url);
   expect((await call(two.cluster, 'GET', '/api/v1/namespaces', { token: one1.cluster.adminToken })).code).toBe(401);

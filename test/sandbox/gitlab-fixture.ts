@@ -91,7 +91,7 @@ export async function startWorld(options: Partial<GitLabOptions> = {}): Promise<
     address: (project, token, user = 'oauth2') => `${gitlab.url.replace('://', `://${user}:${token}@`)}/${project}.git`,
     close: async () => {
       await gitlab.stop();
-      await rm(folder, { recursive: true, force: true });
+      await rm(folder, { recursive: true, force: true, maxRetries: 5 });
     },
   };
 }

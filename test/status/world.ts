@@ -56,7 +56,7 @@ export async function gitlabWorld(options: Partial<GitLabOptions> = {}): Promise
       events.filter((event) => sha === undefined || event.sha === sha).map((event) => `${event.name} ${event.state}`),
     async [Symbol.asyncDispose]() {
       await server.stop();
-      await rm(folder, { recursive: true, force: true });
+      await rm(folder, { recursive: true, force: true, maxRetries: 5 });
     },
   };
 }

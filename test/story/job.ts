@@ -132,7 +132,7 @@ export async function jobWorld(): Promise<JobWorld> {
   const runs = jobRuns(join(folder, 'runs'), () => ({ env: job(), cwd: checkout }));
 
   async function checkOut(): Promise<void> {
-    await rm(checkout, { recursive: true, force: true });
+    await rm(checkout, { recursive: true, force: true, maxRetries: 5 });
     const bare = join(folder, 'gitlab', 'repositories', `${projects[0]!.id}.git`);
     await git('git', ['clone', '--quiet', '--no-hardlinks', bare, checkout]);
     await git('git', ['remote', 'set-url', 'origin', `${gitlab.url}/${delivery}.git`], { cwd: checkout });

@@ -52,7 +52,7 @@ test.each([
         `shop/web sync: ${environment}/web success`,
       ]);
     } finally {
-      await rm(folder, { recursive: true, force: true });
+      await rm(folder, { recursive: true, force: true, maxRetries: 5 });
     }
     expect(await fingerprint(delivery)).toBe(before);
   },

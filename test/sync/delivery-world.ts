@@ -153,7 +153,7 @@ export async function deliveryWorld({ skewMs = 0 } = {}): Promise<DeliveryWorld>
       ]);
       const message = `deploy(staging): podinfo ${tag}\n\n${claim.join('\n')}\n`;
       const sha = await gitlab.seed('team/delivery', files, message, { pipeline: false });
-      await rm(checkout, { recursive: true, force: true });
+      await rm(checkout, { recursive: true, force: true, maxRetries: 5 });
       const url = new URL(`${gitlab.url}/team/delivery.git`);
       url.username = 'bot';
       url.password = bot.token;

@@ -24,7 +24,7 @@ test('a process that ends in the middle leaves no temporary folder', async () =>
     expect([ended.code, ended.stdout]).toEqual([3, expect.stringContaining('credentials-')]);
     expect(await readdir(folder)).toEqual([]);
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   }
 });
 
@@ -36,6 +36,6 @@ test('a path below a file is a fault, and leaves nothing', async () => {
     await expect(files.write('file/result.json', '{}')).rejects.toMatchObject({ code: 'file_unreadable' });
     expect(await readdir(folder)).toEqual(['file']);
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   }
 });

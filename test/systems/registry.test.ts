@@ -27,7 +27,7 @@ beforeAll(async () => {
   const content = [{ path: 'a.yaml', executable: false, content: Buffer.from('a: 1\n') }];
   ({ digest } = await writeLayout(localFiles(folder, folder), `${folder}/layout`, content, description, ['x']));
 });
-afterAll(() => rm(folder, { recursive: true, force: true }));
+afterAll(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
 
 /** A client for a registry; waits are recorded, not waited. */
 function connect(user?: string, password?: string) {

@@ -117,7 +117,7 @@ export async function localProject(): Promise<LocalProject> {
         const { stdout } = await git('ls-files', '--others', '--exclude', '.gitlab-ci-local');
         return { calls, env: Object.fromEntries(env), left: stdout.split('\n').filter((line) => line !== '') };
       } finally {
-        await rm(recorded, { recursive: true, force: true });
+        await rm(recorded, { recursive: true, force: true, maxRetries: 5 });
       }
     },
     async refusal(configuration) {

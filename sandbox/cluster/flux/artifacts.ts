@@ -23,7 +23,7 @@ export interface Artifacts {
 export function createArtifacts(): Artifacts {
   const bySource = new Map<string, { readonly url: string; readonly artifact: StoredArtifact }[]>();
   const drop = (kept: readonly { readonly artifact: StoredArtifact }[]) =>
-    Promise.all(kept.map(({ artifact }) => rm(artifact.folder, { recursive: true, force: true })));
+    Promise.all(kept.map(({ artifact }) => rm(artifact.folder, { recursive: true, force: true, maxRetries: 5 })));
   return {
     keep: async (source, url, artifact) => {
       const kept = [{ url, artifact }, ...(bySource.get(source) ?? []).filter((one) => one.url !== url)];

@@ -22,7 +22,7 @@ async function malformed(world: World, path: string, signal: AbortSignal): Promi
     const ran = await world.run('kustomize', ['build', '.'], { cwd: folder, signal });
     return /MalformedYAMLError: .*?(?= in File: )/.exec(ran.stderr)?.[0] ?? 'MalformedYAMLError';
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 

@@ -142,7 +142,7 @@ async function build(run: Run) {
       throw error instanceof BuildError ? new RunFailure('BuildFailed', error.message) : error;
     });
   } finally {
-    await rm(root, { recursive: true, force: true });
+    await rm(root, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 

@@ -147,7 +147,7 @@ export const resolveGit: Resolve = async (world, object, signal) => {
     try {
       return await pickRef(remote, object, home);
     } finally {
-      await rm(home, { recursive: true, force: true });
+      await rm(home, { recursive: true, force: true, maxRetries: 5 });
     }
   })();
   const revisionOf = (sha: string) => (picked.name === '' ? `sha1:${sha}` : `${picked.name}@sha1:${sha}`);

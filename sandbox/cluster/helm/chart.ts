@@ -86,7 +86,7 @@ export async function openChart(world: World, artifact: StoredArtifact): Promise
     }
     return await readChart(folder);
   } finally {
-    if (temporary !== null) await rm(temporary, { recursive: true, force: true });
+    if (temporary !== null) await rm(temporary, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 

@@ -22,7 +22,7 @@ async function pythonGitLab(): Promise<string> {
     )
   )
     return python;
-  await rm(folder, { recursive: true, force: true });
+  await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   try {
     await run('python3', ['-m', 'venv', folder]);
   } catch (error) {
