@@ -2,7 +2,7 @@ import { shortCommit } from '../revision.ts';
 import type { Relation } from './ancestry.ts';
 import type { Ledger } from './ledger.ts';
 import type { Site } from './sites.ts';
-import { immutableTag, readImmutableTag } from './tags.ts';
+import { immutableTag, readImmutableTag, signedDigest } from './tags.ts';
 
 /** A tag as it stands in a registry. */
 export interface FoundTag {
@@ -79,7 +79,6 @@ export function planRetention(input: RetentionInput): readonly RetentionItem[] {
       { repository, tag, digest: found.digest, createdAt, environment, artifact, act: 'remove', reason, inUse: false },
     ];
   });
-  // Signatures go first: what is left of an interrupted run is an artifact that the next one finds again.
   return [...signatures, ...items];
 }
 
@@ -197,12 +196,6 @@ function siteOf(found: FoundTag, sites: readonly Site[]): Site | null {
     : [];
   const candidates = [...moving, ...never];
   return candidates.find(({ live }) => live) ?? candidates[0] ?? null;
-}
-
-/** The digest that a signature's tag names (cosign: `sha256-<hex>.sig`); null: it is no signature. */
-function signedDigest(tag: string): string | null {
-  const hex = /^sha256-([0-9a-f]{64})(?:\.(?:sig|att|sbom))?$/.exec(tag)?.[1];
-  return hex === undefined ? null : `sha256:${hex}`;
 }
 
 function sameArtifact(a: Site, b: Site): boolean {

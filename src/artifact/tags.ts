@@ -14,6 +14,12 @@ export function readImmutableTag(tag: string): { readonly environment: string; r
   return commit === '' ? null : { environment, commit };
 }
 
+/** The digest that a signature's tag names (cosign: `sha256-<hex>.sig`); null: it is no signature. */
+export function signedDigest(tag: string): string | null {
+  const hex = /^sha256-([0-9a-f]{64})(?:\.(?:sig|att|sbom))?$/.exec(tag)?.[1];
+  return hex === undefined ? null : `sha256:${hex}`;
+}
+
 /** What further tags are filled with. */
 export interface TagPlace {
   /** Delivery commit, 40 hex digits. */

@@ -3,6 +3,7 @@ import { Fault } from '../fault.ts';
 import type { Registry } from '../systems/registry.ts';
 import type { PruneOutcome } from './prune.ts';
 import type { RetentionItem } from './retention.ts';
+import { signedDigest } from './tags.ts';
 
 /** What came of one tag. */
 export interface Untagged {
@@ -31,7 +32,7 @@ export async function removeTags(
   const kept = new Map(items.filter(({ act }) => act === 'keep').map((item) => [keyOf(item), item]));
   const results = new Map<RetentionItem, Untagged>();
   // Signatures go first: what an interrupted run leaves is an artifact that the next one finds again.
-  const isSignature = ({ tag }: Pick<RetentionItem, 'tag'>) => tag.startsWith('sha256-');
+  const isSignature = ({ tag }: Pick<RetentionItem, 'tag'>) => signedDigest(tag) !== null;
   for (const part of [items.filter(isSignature), items.filter((item) => !isSignature(item))]) {
     await pMap(part, async (item) => results.set(item, await removeOne(item)), { concurrency });
   }

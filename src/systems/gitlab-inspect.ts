@@ -1,8 +1,7 @@
 import { Projects } from '@gitbeaker/rest';
 import { z } from 'zod';
 import { ask } from './gitlab-ask.ts';
-import { createRequester } from './gitlab-request.ts';
-import type { GitLabOptions } from './gitlab-rest.ts';
+import { gitlabResource, type GitLabOptions } from './gitlab-resource.ts';
 import type { GitLabInspection } from './inspection.ts';
 
 const optionalText = z.string().nullish();
@@ -112,29 +111,14 @@ const versionSchema = z.object({ version: z.string() }).transform(({ version }) 
 
 /** What doctor asks of GitLab, few tries each. Faults as `GitLab`. */
 export function inspectGitLab(options: GitLabOptions): GitLabInspection {
-  const host = options.url.replace(/\/+$/, '').replace(/\/api\/v4$/, '');
-  const credential = async () => options.token.reveal();
-  const { requester } = new Projects({
-    host,
-    requesterFn: createRequester({
-      token: options.token,
-      clock: options.clock,
-      fetch: options.fetch ?? fetch,
-      signal: options.signal,
-      tries: options.tries ?? 2,
-      tryTimeoutMs: options.tryTimeoutMs ?? 15_000,
-      patienceMs: options.patienceMs ?? 10_000,
-    }),
-    queryTimeout: null,
-    rateLimits: {},
-    ...(options.tokenKind === 'job' ? { jobToken: credential } : { token: credential }),
-  });
+  const resource = gitlabResource({ tries: 2, tryTimeoutMs: 15_000, patienceMs: 10_000, ...options });
+  const { requester } = new Projects(resource);
   const needs = 'It needs the scope read_api or api, and a role in that project.';
   const get = <T>(schema: z.ZodType<T>, path: string, searchParams: Record<string, unknown> = {}) =>
     ask(needs, schema, async () => (await requester.get(path, { searchParams })).body);
   const at = (project: string) => `projects/${encodeURIComponent(project)}`;
   return {
-    url: host,
+    url: resource.host,
     version: () => get(versionSchema, 'version'),
     user: () => get(userSchema, 'user'),
     ownToken: () => get(tokenSchema, 'personal_access_tokens/self'),

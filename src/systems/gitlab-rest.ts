@@ -1,13 +1,11 @@
 import { Commits, Jobs, MergeRequests, Pipelines, Projects, Users } from '@gitbeaker/rest';
 import { z } from 'zod';
 import { Fault } from '../fault.ts';
-import type { Secret } from '../secret.ts';
-import type { Clock } from './clock.ts';
 import { ask } from './gitlab-ask.ts';
-import { createRequester } from './gitlab-request.ts';
 import { connectDeployments } from './gitlab-deployments.ts';
 import { connectNotes } from './gitlab-notes.ts';
 import { connectMergeRequests } from './gitlab-merge.ts';
+import { gitlabResource, type GitLabOptions } from './gitlab-resource.ts';
 import {
   allowedAgentsSchema,
   commitSchema,
@@ -20,24 +18,6 @@ import {
 import { postStatus } from './gitlab-status.ts';
 import type { GitLab } from './gitlab.ts';
 
-/** Where GitLab is and how to speak to it. */
-export interface GitLabOptions {
-  /** Address of GitLab, also below a path, e.g. `https://gitlab.example.com/git`; without `/api/v4`. */
-  readonly url: string;
-  readonly token: Secret;
-  /** private: personal, project and group access tokens · job: CI_JOB_TOKEN, which can read little and post no status. */
-  readonly tokenKind: 'private' | 'job';
-  readonly clock: Clock;
-  readonly fetch?: typeof fetch;
-  readonly signal?: AbortSignal;
-  /** Tries of one request in all; default 6. */
-  readonly tries?: number;
-  /** Limit of one try in milliseconds; default 30 s. */
-  readonly tryTimeoutMs?: number;
-  /** Longest wait that GitLab may ask for; default 75 s (its limits count by the minute). */
-  readonly patienceMs?: number;
-}
-
 const readNeeds = 'It needs the scope read_api or api, and at least the role Reporter in that project.';
 
 /**
@@ -45,24 +25,8 @@ const readNeeds = 'It needs the scope read_api or api, and at least the role Rep
  * answer that does not fit); a signal's reason as it is. No error holds the token.
  */
 export function connectGitLab(options: GitLabOptions): GitLab {
-  const host = options.url.replace(/\/+$/, '').replace(/\/api\/v4$/, '');
-  const requesterFn = createRequester({
-    token: options.token,
-    clock: options.clock,
-    fetch: options.fetch ?? fetch,
-    signal: options.signal,
-    tries: options.tries ?? 6,
-    tryTimeoutMs: options.tryTimeoutMs ?? 30_000,
-    patienceMs: options.patienceMs ?? 75_000,
-  });
-  const credential = async () => options.token.reveal();
-  const resource = {
-    host,
-    requesterFn,
-    queryTimeout: null,
-    rateLimits: {},
-    ...(options.tokenKind === 'job' ? { jobToken: credential } : { token: credential }),
-  };
+  const resource = gitlabResource(options);
+  const { host } = resource;
   const commits = new Commits(resource);
   const jobs = new Jobs(resource);
   const pipelines = new Pipelines(resource);

@@ -9,7 +9,8 @@ const local = 'localhost,127.0.0.1,::1';
 /**
  * Lets this process's own requests (GitLab, registries, Receivers) go where the environment sends git, ORAS and kubectl:
  * proxies by HTTPS_PROXY, HTTP_PROXY and NO_PROXY, further CAs by SSL_CERT_FILE and, in a job, CI_SERVER_TLS_CA_FILE.
- * Call it once, before the first request. Node's network is loaded only where there is something to set. Fault `file_unreadable` for a CA file that cannot be read.
+ * Call it once, before the first request. Node's network is loaded only where there is something to set. Fault
+ * `file_unreadable` for a CA file that cannot be read.
  */
 export function useNetwork(env: Environment): void {
   const named = (name: string) => env[name] || env[name.toLowerCase()] || undefined;

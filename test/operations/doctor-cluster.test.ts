@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { changesOf, readyOf } from './doctor-changes.ts';
 import { pullSecret } from '../../sandbox/seed.ts';
-import { doctorWorld, expectOpen, fluxObjects, type DoctorWorld, type Wanted } from './doctor-world.ts';
+import { doctorWorld, fluxObjects, foundIn, type DoctorWorld } from './doctor-world.ts';
 
 let world: DoctorWorld;
 beforeAll(async () => {
@@ -15,13 +15,7 @@ afterAll(async () => {
 
 const { patched, removed, added } = changesOf(() => world);
 
-async function expectFound(
-  args: readonly string[],
-  wanted: Wanted,
-  env: Readonly<Record<string, string>> = {},
-): Promise<void> {
-  expectOpen(await world.doctor(args, env), wanted);
-}
+const expectFound = foundIn(() => world);
 
 test('all is as it should be: no fault, and nothing to do but what a job may not see', async () => {
   const looked = await world.doctor();

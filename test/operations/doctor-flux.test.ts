@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { changesOf, readyOf } from './doctor-changes.ts';
-import { doctorWorld, expectOpen, inDays, settings, type DoctorWorld, type Wanted } from './doctor-world.ts';
+import { doctorWorld, expectOpen, foundIn, inDays, settings, type DoctorWorld, type Wanted } from './doctor-world.ts';
 import { pullSecret } from '../../sandbox/seed.ts';
 
 let world: DoctorWorld;
@@ -15,13 +15,7 @@ afterAll(async () => {
 
 const { removed, added } = changesOf(() => world);
 
-async function expectFound(
-  args: readonly string[],
-  wanted: Wanted,
-  env: Readonly<Record<string, string>> = {},
-): Promise<void> {
-  expectOpen(await world.doctor(args, env), wanted);
-}
+const expectFound = foundIn(() => world);
 
 const withReceiver = settings.replace('agent:', 'receiver: { name: sluice, secret_env: RECEIVER_STAGING }, agent:');
 describe('Flux’s parts', () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { changesOf, readyOf } from './doctor-changes.ts';
-import { doctorWorld, expectOpen, settings, type DoctorWorld, type Wanted } from './doctor-world.ts';
+import { doctorWorld, expectOpen, foundIn, settings, type DoctorWorld, type Wanted } from './doctor-world.ts';
 
 let world: DoctorWorld;
 beforeAll(async () => {
@@ -14,13 +14,7 @@ afterAll(async () => {
 
 const { added } = changesOf(() => world);
 
-async function expectFound(
-  args: readonly string[],
-  wanted: Wanted,
-  env: Readonly<Record<string, string>> = {},
-): Promise<void> {
-  expectOpen(await world.doctor(args, env), wanted);
-}
+const expectFound = foundIn(() => world);
 
 const withReceiver = settings.replace('agent:', 'receiver: { name: sluice, secret_env: RECEIVER_STAGING }, agent:');
 const receiver = (spec: string) => `apiVersion: notification.toolkit.fluxcd.io/v1

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { doctorWorld, expectOpen, inDays, settings, type DoctorWorld, type Wanted } from './doctor-world.ts';
+import { doctorWorld, foundIn, inDays, settings, type DoctorWorld } from './doctor-world.ts';
 
 let world: DoctorWorld;
 beforeAll(async () => {
@@ -14,16 +14,7 @@ afterAll(async () => {
   await world[Symbol.asyncDispose]();
 });
 
-async function expectFound(
-  args: readonly string[],
-  wanted: Wanted,
-  env: Readonly<Record<string, string>> = {},
-): Promise<void> {
-  const looked = await world.doctor(args, env);
-  expectOpen(looked, wanted);
-  for (const secret of [...world.secrets, env['SLUICE_GITLAB_TOKEN'] ?? ''])
-    if (secret !== '') expect(JSON.stringify(looked)).not.toContain(secret);
-}
+const expectFound = foundIn(() => world);
 
 describe('the token', () => {
   const args = ['--check', 'token'];

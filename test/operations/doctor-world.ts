@@ -55,7 +55,7 @@ export interface Wanted {
   readonly repair: RegExp;
 }
 
-/** Exactly one fault, this one, with its one repair, also in the text; nobody is told a secret. */
+/** Exactly one fault, this one, with its one repair, also in the text. */
 export function expectOpen(looked: Looked, { id, exit, message, repair }: Wanted): void {
   const faults = looked.findings.filter(({ state }) => state === 'fault');
   expect(faults.map((one) => one.id)).toEqual([id]);
@@ -63,6 +63,16 @@ export function expectOpen(looked: Looked, { id, exit, message, repair }: Wanted
   expect(faults[0]?.repair).toMatch(repair);
   expect(looked).toMatchObject({ exit, outcome: 'fault' });
   expect(looked.text).toContain(faults[0]?.repair);
+}
+
+/** Runs doctor in a world: as `expectOpen`, and nobody is told a secret of the world or the token that was given. */
+export function foundIn(world: () => DoctorWorld) {
+  return async (args: readonly string[], wanted: Wanted, env: Readonly<Record<string, string>> = {}): Promise<void> => {
+    const looked = await world().doctor(args, env);
+    expectOpen(looked, wanted);
+    for (const secret of [...world().secrets, env['SLUICE_GITLAB_TOKEN'] ?? ''])
+      if (secret !== '') expect(JSON.stringify(looked)).not.toContain(secret);
+  };
 }
 
 /** What a run of doctor found. */

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { results } from '../../runner/output/results.ts';
 import { binaryPath } from '../../scripts/binaries.mjs';
-import { doctorWorld, expectOpen, settings, type DoctorWorld, type Wanted } from './doctor-world.ts';
+import { doctorWorld, foundIn, settings, type DoctorWorld } from './doctor-world.ts';
 
 let world: DoctorWorld;
 beforeAll(async () => {
@@ -23,16 +23,7 @@ afterAll(async () => {
   await world[Symbol.asyncDispose]();
 });
 
-async function expectFound(
-  args: readonly string[],
-  wanted: Wanted,
-  env: Readonly<Record<string, string>> = {},
-): Promise<void> {
-  const looked = await world.doctor(args, env);
-  expectOpen(looked, wanted);
-  for (const secret of [...world.secrets, env['SLUICE_GITLAB_TOKEN'] ?? ''])
-    if (secret !== '') expect(JSON.stringify(looked)).not.toContain(secret);
-}
+const expectFound = foundIn(() => world);
 
 /** A server on loopback that answers everything alike; stopped by disposal. */
 async function serving(status: number, body: string): Promise<{ readonly url: string } & AsyncDisposable> {

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { Fault } from '../../src/fault.ts';
 import { secret } from '../../src/secret.ts';
 import { connectGitLab } from '../../src/systems/gitlab-rest.ts';
-import type { GitLabOptions } from '../../src/systems/gitlab-rest.ts';
+import type { GitLabOptions } from '../../src/systems/gitlab-resource.ts';
 import { answering, jumpingClock } from './gitlab-answers.ts';
 
 /** As GitLab 19 makes job tokens; longer than any personal token and with dots. */
