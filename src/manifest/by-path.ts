@@ -115,7 +115,7 @@ export function planValue(
   if (!found) return false;
   if (found.type === 'text') work.planned.push(plannedText(work, change.file, null, found, change.value));
   else {
-    const write = spotWrite(found, change.value);
+    const write = { ...spotWrite(found, change.value), free: true as const };
     work.planned.push(...plannedWrites(found.file, 'path', null, found.spot.map, [write]));
   }
   return true;

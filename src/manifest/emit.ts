@@ -40,7 +40,7 @@ function setValue(file: ManifestFile, write: Write & { type: 'set' }): Edit {
   const source = node.srcToken && 'source' in node.srcToken ? node.srcToken.source : undefined;
   if (style === 'plain' && (source ?? '') === '') return fillEmpty(file, write, write.pair);
   const end = node.range?.[1] ?? start;
-  const old: OldScalar = { style, text: write.before, flow: inFlow(file, start) };
+  const old: OldScalar = { style, text: write.before, flow: inFlow(file, start), free: write.free === true };
   return { start, end, text: scalarText(file, write.after, old) };
 }
 
@@ -48,8 +48,8 @@ function scalarText(file: ManifestFile, value: string, old: OldScalar): string {
   if (!isJson(file.path)) return formatScalar(value, old, preferredQuote(file));
   if (old.style === 'plain' && /^(?:true|false)$/.test(old.text) && /^(?:true|false)$/.test(value)) return value;
   const number = /^-?(?:0|[1-9]\d*)(?:\.\d+)?$/;
-  if (old.style === 'plain' && /^-?\d/.test(old.text) && number.test(value) && String(Number(value)) === value)
-    return value;
+  if (old.style === 'plain' && /^-?\d/.test(old.text) && number.test(value))
+    if (old.free === true || String(Number(value)) === value) return value;
   return quoted(value, 'double');
 }
 

@@ -67,6 +67,8 @@ export interface OldScalar {
   readonly text: string;
   /** Inside `{}` or `[]`. */
   readonly flow: boolean;
+  /** The value is meant for this very place, not for a version: a number stays one, however it is written. */
+  readonly free?: boolean;
 }
 
 /** Quotes that the file prefers; used where a plain scalar must become quoted. */
@@ -75,7 +77,7 @@ export type Quote = 'single' | 'double';
 /**
  * `value` as source text in the old scalar's style: quotes are kept; a plain scalar stays plain where the new value
  * reads back as the same string under YAML 1.1 and 1.2, or where both are booleans, or numbers that print back as
- * written (or are octal, hexadecimal … both); else it is quoted by `quote`.
+ * written (or are octal, hexadecimal … both, or `free`); else it is quoted by `quote`.
  */
 export function formatScalar(value: string, old: OldScalar, quote: Quote): string {
   if (old.style === 'double') return quoted(value, 'double');
@@ -84,8 +86,8 @@ export function formatScalar(value: string, old: OldScalar, quote: Quote): strin
   const type = olderType(value);
   if (type === 'string') return value;
   const same = olderType(old.text) === type && coreType(old.text) === coreType(value);
-  if (same && (type === 'boolean' || type === 'timestamp' || (type === 'number' && numberAfter(value, old.text))))
-    return value;
+  const number = () => type === 'number' && (old.free === true || numberAfter(value, old.text));
+  if (same && (type === 'boolean' || type === 'timestamp' || number())) return value;
   return quoted(value, quote);
 }
 

@@ -23,6 +23,8 @@ export type Write = {
       readonly pair: Pair<Node, Node | null> | null;
       readonly aliases?: readonly Alias[];
       readonly merges?: readonly YAMLMap[];
+      /** Given for this place by path, not a part of an image. */
+      readonly free?: true;
     }
   | { readonly type: 'add'; readonly map: YAMLMap; readonly beside: Pair<Node, Node | null>; readonly key: string }
   | { readonly type: 'remove'; readonly map: YAMLMap; readonly pair: Pair<Node, Node | null> }

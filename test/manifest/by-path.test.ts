@@ -112,7 +112,7 @@ describe('JSON', () => {
   test('only the value’s bytes, types kept', () => {
     expect(set('image', 'a"b\\c\n')).toBe(json.replace('x/app:1', 'a\\"b\\\\c\\n'));
     expect(set('n', '2')).toBe(json.replace('"n": 1', '"n": 2'));
-    expect(set('n', '1.50')).toBe(json.replace('"n": 1', '"n": "1.50"'));
+    expect(set('n', '1.50')).toBe(json.replace('"n": 1', '"n": 1.50'));
     expect(set('n', 'x')).toBe(json.replace('"n": 1', '"n": "x"'));
     expect(set('b', 'false')).toBe(json.replace('true', 'false'));
     expect(set('b', 'yes')).toBe(json.replace('true', '"yes"'));

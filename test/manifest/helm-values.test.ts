@@ -28,6 +28,18 @@ describe.each([
       'image:\n  repository: x/app\n  tag: "1.20"\n',
     ],
     [
+      'a tag is a text, even where a number stood',
+      'image:\n  repository: x/app\n  tag: 1.19\n',
+      'x/app:1.20',
+      'image:\n  repository: x/app\n  tag: "1.20"\n',
+    ],
+    [
+      'a tag that prints back stays as plain as it was',
+      'image:\n  repository: x/app\n  tag: 38\n',
+      'x/app:39',
+      'image:\n  repository: x/app\n  tag: 39\n',
+    ],
+    [
       'in the file’s own quotes',
       "a: 'x'\nb: 'y'\nimage:\n  repository: x/app\n  tag: v1\n",
       'x/app:1e3',
