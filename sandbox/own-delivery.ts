@@ -1,11 +1,15 @@
 import { existsSync } from 'node:fs';
-import { cp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
-import { join, relative } from 'node:path';
+import { cp, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Config, Environment, Pair } from '../src/config/config.ts';
 import { appOf, pairOf } from '../src/config/pair.ts';
 import { parseConfig } from '../src/config/parse.ts';
 import { parseImageFlag } from '../src/app/image.ts';
-import { proposeConfig } from '../src/operations/propose.ts';
+import { assumptionsOf } from '../src/operations/init/layout.ts';
+import { manifestsIn } from '../src/operations/init/manifests.ts';
+import { layoutOfApp } from '../src/operations/init/one-app.ts';
+import { settingsText } from '../src/operations/init/settings.ts';
+import { localFiles } from '../src/systems/files-local.ts';
 import { Fault } from '../src/fault.ts';
 import type { Processes } from '../src/systems/process.ts';
 
@@ -45,19 +49,19 @@ export async function copyDelivery(input: OwnInput, folder: string, processes: P
     assumptions.push('The committed state of HEAD is delivered; changes that are not committed are left out.');
     await rm(join(copy, '.git'), { recursive: true, force: true });
   } else await cp(input.delivery, copy, { recursive: true, errorOnExist: false, verbatimSymlinks: true });
-  const texts = await readTexts(copy);
+  const texts = await manifestsIn(localFiles(copy, folder));
   const image = parseImageFlag(input.image);
-  const standing = texts.get('sluice.yaml');
   const invented = `shop/${input.app}`;
-  const proposal =
-    standing === undefined
-      ? proposeConfig({ files: texts, app: input.app, image: image.name, project: invented })
-      : null;
-  if (proposal) {
-    await writeFile(join(copy, 'sluice.yaml'), proposal.text);
-    assumptions.push('There is no sluice.yaml: one was proposed from the layout.', ...proposal.assumptions);
+  const standing = texts.get('sluice.yaml') ?? null;
+  const layout = standing === null ? layoutOfApp(texts, input.app, image) : null;
+  const proposed =
+    layout &&
+    settingsText({ layout, agents: null, source: 'oci', projects: new Map([[input.app, invented]]), receiver: 'none' });
+  if (layout && proposed !== null) {
+    await writeFile(join(copy, 'sluice.yaml'), proposed);
+    assumptions.push('There is no sluice.yaml: one was proposed from the layout.', ...assumptionsOf(layout));
   }
-  const config = parseConfig(proposal?.text ?? standing!, 'sluice.yaml');
+  const config = parseConfig((proposed ?? standing)!, 'sluice.yaml');
   const app = appOf(config, input.app);
   const environment = config.environments.find((one) => one.promoteFrom === null) ?? config.environments[0]!;
   assumptions.push(
@@ -80,7 +84,7 @@ export async function copyDelivery(input: OwnInput, folder: string, processes: P
     pair: pairOf(config, app.name, environment.name),
     project: app.project ?? invented,
     assumptions,
-    proposed: proposal?.text ?? null,
+    proposed,
     namespaces: [...namespaces].toSorted(),
   };
 }
@@ -88,18 +92,6 @@ export async function copyDelivery(input: OwnInput, folder: string, processes: P
 /** The root of a work tree, or a bare repository; a folder inside one is copied as it is. */
 function isRepository(path: string): boolean {
   return existsSync(join(path, '.git')) || (existsSync(join(path, 'HEAD')) && existsSync(join(path, 'objects')));
-}
-
-async function readTexts(folder: string): Promise<ReadonlyMap<string, string>> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  const files = entries
-    .filter((entry) => entry.isFile() && /(\.ya?ml|Kustomization)$/.test(entry.name))
-    .map((entry) => join(entry.parentPath, entry.name));
-  return new Map(
-    await Promise.all(
-      files.toSorted().map(async (file) => [relative(folder, file), await readFile(file, 'utf8')] as const),
-    ),
-  );
 }
 
 function deliveryPipeline(environment: string): string {

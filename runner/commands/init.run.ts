@@ -1,7 +1,8 @@
 import { parseConfig } from '../../src/config/parse.ts';
 import { Fault } from '../../src/fault.ts';
 import { bootstrapSteps } from '../../src/operations/init/bootstrap.ts';
-import { readLayout } from '../../src/operations/init/layout.ts';
+import { assumptionsOf, readLayout } from '../../src/operations/init/layout.ts';
+import { manifestsIn, manifestsOf } from '../../src/operations/init/manifests.ts';
 import { openRequest } from '../../src/operations/init/open-request.ts';
 import { planProposal, type Proposal, type ProposalInput } from '../../src/operations/init/proposal.ts';
 import { settingsText } from '../../src/operations/init/settings.ts';
@@ -11,10 +12,6 @@ import type { Context } from '../context.ts';
 import { version } from '../version.ts';
 import { readDoctorPlace } from './doctor.place.ts';
 import { initResult, stepsText } from './init.text.ts';
-
-/** Largest manifest that is read. */
-const MOST_BYTES = 1024 * 1024;
-const YAML = /\.ya?ml$|(^|\/)Kustomization$/;
 
 /** `init`. Faults: those of flags, sluice.yaml, files; with --merge-request those of git and GitLab. */
 export async function run(context: Context): Promise<CommandResult> {
@@ -28,10 +25,10 @@ export async function run(context: Context): Promise<CommandResult> {
       });
     const git = await context.deliveryGit();
     await using clone = await git.clone(`${place.url}/${project}.git`, values.string('branch') ?? null, context.signal);
-    return await propose(context, place, await clonedFiles(clone), clone);
+    return await propose(context, place, await manifestsOf(clone), clone);
   }
   reporter.step('Reading the repository');
-  return propose(context, place, await localFiles(context), null);
+  return propose(context, place, await manifestsIn(context.files), null);
 }
 
 type Place = Awaited<ReturnType<typeof readDoctorPlace>>;
@@ -123,10 +120,7 @@ function settingsOf(
     receiver: values.boolean('no-receiver') ? 'none' : 'generic-hmac',
   });
   const assumed = [
-    ...layout.apps.flatMap((app) =>
-      app.roots.map((root) => `${root.path} is ${app.name} in ${root.environment}: ${root.from}.`),
-    ),
-    ...layout.left,
+    ...assumptionsOf(layout),
     ...layout.apps
       .filter(({ name }) => !projects.has(name))
       .map(
@@ -146,36 +140,6 @@ function readApplication(text: string, apps: readonly string[]): readonly [strin
   if (!apps.includes(app))
     throw new Fault('unknown_app', `--application: there is no app ${app}; there are ${apps.join(', ')}`);
   return [app, project];
-}
-
-async function localFiles({ files }: Context): Promise<ReadonlyMap<string, string>> {
-  const listed = (await files.list('.')) ?? [];
-  const paths = listed.map((path) => path.replace(/^\.\//, '')).filter(isManifest);
-  const texts = await Promise.all(paths.map(async (path) => [path, await files.read(path)] as const));
-  return new Map(
-    texts.flatMap(([path, content]) =>
-      content === null || content.byteLength > MOST_BYTES ? [] : [[path, Buffer.from(content).toString()] as const],
-    ),
-  );
-}
-
-async function clonedFiles(clone: DeliveryClone): Promise<ReadonlyMap<string, string>> {
-  const tree = await clone.tree();
-  const wanted = tree.filter(({ path, mode }) => mode.startsWith('100') && isManifest(path));
-  const oids = [...new Set(wanted.map(({ oid }) => oid))];
-  const texts = new Map<string, string>();
-  for await (const { oid, content } of clone.blobs(oids))
-    texts.set(oid, content.byteLength > MOST_BYTES ? '' : Buffer.from(content).toString());
-  return new Map(wanted.map(({ path, oid }) => [path, texts.get(oid) ?? ''] as const));
-}
-
-function isManifest(path: string): boolean {
-  const hidden = path
-    .split('/')
-    .some(
-      (part) => (part.startsWith('.') && part !== '.gitlab' && part !== '.gitlab-ci.yml') || part === 'node_modules',
-    );
-  return YAML.test(path) && !hidden;
 }
 
 async function write({ files, reporter }: Context, proposal: Proposal): Promise<void> {

@@ -20,9 +20,9 @@ export interface Layout {
     /** Root with `{environment}` in the place of the environment's name. */
     readonly template: string;
     readonly roots: readonly FoundRoot[];
+    /** Roots that follow another pattern. */
+    readonly left: readonly FoundRoot[];
   }[];
-  /** One sentence for each folder that was left out. */
-  readonly left: readonly string[];
 }
 
 const KUSTOMIZATION = /^(kustomization\.ya?ml|Kustomization)$/;
@@ -54,20 +54,30 @@ export function readLayout(files: ReadonlyMap<string, string>, name: string): La
     )
       roots.set(key, root);
   }
-  const left: string[] = [];
   const apps = [...Map.groupBy(roots.values(), (root) => root.app)]
     .toSorted(([a], [b]) => a.localeCompare(b))
     .map(([app, mine]) => {
       const groups = [...Map.groupBy(mine, templateOf)].toSorted(([, a], [, b]) => b.length - a.length);
       const [template = '', chosen = []] = groups[0] ?? [];
-      for (const root of groups.slice(1).flatMap(([, others]) => others))
-        left.push(
-          `${root.path} (${root.environment}) was left out: its place follows another pattern than ${template}.`,
-        );
-      return { name: app, template, roots: chosen };
+      return { name: app, template, roots: chosen, left: groups.slice(1).flatMap(([, others]) => others) };
     });
   const environments = [...new Set(apps.flatMap((app) => app.roots.map((root) => root.environment)))];
-  return { environments: environments.toSorted(byPromotion), apps, left };
+  return { environments: environments.toSorted(byPromotion), apps };
+}
+
+/** What the layout takes for granted, one sentence each. */
+export function assumptionsOf({ apps }: Layout): readonly string[] {
+  return [
+    ...apps.flatMap(({ name, roots }) =>
+      roots.map((root) => `${root.path} is ${name} in ${root.environment}: ${root.from}.`),
+    ),
+    ...apps.flatMap(({ template, left }) =>
+      left.map(
+        (root) =>
+          `${root.path} (${root.environment}) was left out: its place follows another pattern than ${template}.`,
+      ),
+    ),
+  ];
 }
 
 /** The path with `{environment}` where it has the environment's name; the same for all where it has not. */

@@ -46,12 +46,11 @@ export function settingsText({ layout, agents, source, projects, receiver }: Set
       const isDefault = template === `apps/${name}/{environment}`;
       const before = template.split('/{environment}')[0] ?? '.';
       const path = template.startsWith('{environment}') ? '.' : before;
-      const usual = template === `${path}/{environment}`;
       return [
         name,
         {
           ...(project === undefined ? {} : { project }),
-          ...(isDefault ? {} : { path, ...(usual ? {} : { roots: [template] }) }),
+          ...(isDefault ? {} : { path, roots: [template] }),
         },
       ];
     }),
