@@ -7,7 +7,7 @@ import { requestedKinds, resourceKind } from '../../src/notify/kinds.ts';
 import type { CommandResult } from '../command.ts';
 import type { Context } from '../context.ts';
 import { alignedTable } from '../output/table.ts';
-import { commitOf, placeOf } from './publish.run.ts';
+import { commitOf, placeOf, registryOf } from './publish.place.ts';
 
 const DAYS = 90;
 
@@ -17,12 +17,9 @@ export async function runPrune(context: Context): Promise<CommandResult> {
   const config = await context.config();
   const git = await context.repository(files.folder);
   const sha = await commitOf(context, git);
-  const { registryName, project, branch, source } = await placeOf(context);
-  if (registryName === undefined) {
-    throw new Fault('usage', 'it is not known where artifacts are', {
-      hint: 'Pass --registry HOST/PATH, or run in a GitLab project whose container registry is on (CI_REGISTRY_IMAGE).',
-    });
-  }
+  const place = await placeOf(context);
+  const { project, branch, source } = place;
+  const registryName = registryOf(place);
   const keep = { days: values.integer('keep-days') ?? null, count: values.integer('keep-count') ?? null };
   if ([keep.days, keep.count].some((bound) => bound !== null && bound < 0)) {
     throw new Fault('usage', '--keep-days and --keep-count count from 0');

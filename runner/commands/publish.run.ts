@@ -6,10 +6,10 @@ import { requestClaims } from '../../src/artifact/request-claims.ts';
 import type { Config } from '../../src/config/config.ts';
 import { allPairs, appOf, environmentOf, ledgerRepository, pairOf } from '../../src/config/pair.ts';
 import { Fault } from '../../src/fault.ts';
-import type { GitRepository } from '../../src/systems/git.ts';
 import type { CommandResult } from '../command.ts';
 import type { Context } from '../context.ts';
 import { alignedTable } from '../output/table.ts';
+import { commitOf, placeOf, registryOf } from './publish.place.ts';
 
 const SHORT_MS = 60_000;
 /** Longest delay that a timer can have. */
@@ -54,14 +54,11 @@ export async function publishCommit(
   if (layoutFolder !== null && fromLayout !== null) {
     throw new Fault('usage', '--oci-layout and --from-oci-layout exclude each other');
   }
-  const { registryName, project, branch, source } = await placeOf(context);
-  const items = itemsOf(config, environmentsOf(context, config), values.list('app'), registryName);
-  const needsRegistry = layoutFolder === null && items.some(({ pair }) => pair.source === 'oci');
-  if (needsRegistry && registryName === undefined) {
-    throw new Fault('usage', 'it is not known where artifacts go', {
-      hint: 'Pass --registry HOST/PATH, or run in a GitLab project whose container registry is on (CI_REGISTRY_IMAGE).',
-    });
-  }
+  const place = await placeOf(context);
+  const { project, branch, source } = place;
+  const items = itemsOf(config, environmentsOf(context, config), values.list('app'), place.registryName);
+  const pushes = layoutFolder === null && items.some(({ pair }) => pair.source === 'oci');
+  const registryName = pushes ? registryOf(place) : place.registryName;
   const offline = layoutFolder !== null || registryName === undefined;
   reporter.step(`publish ${sha.slice(0, 12)}: ${items.length} artifacts`);
   const late = new AbortController();
@@ -107,37 +104,6 @@ function tooLate(where: string): Fault {
   return new Fault('registry_unavailable', `${where}: not done in time (--timeout, or what the job has left)`);
 }
 
-/** The delivery commit asked for. Fault `commit_missing`. */
-export async function commitOf({ values, files }: Context, git: GitRepository): Promise<string> {
-  const named = values.string('commit') ?? 'HEAD';
-  const sha = await git.resolve(named);
-  if (sha !== null) return sha;
-  throw new Fault('commit_missing', `commit ${named} is not in ${files.folder}`);
-}
-
-/** Where artifacts go and come from. Fault `usage`. */
-export async function placeOf(context: Context): Promise<{
-  readonly registryName: string | undefined;
-  readonly project: string;
-  readonly branch: string;
-  /** Address of the delivery repository. */
-  readonly source: string;
-}> {
-  const { values, job } = context;
-  const registryName = values.string('registry')?.replace(/\/+$/, '');
-  if (registryName?.includes('://')) {
-    throw new Fault('usage', `--registry ${registryName}: write HOST/PATH without ${registryName.split('://')[0]}://`);
-  }
-  const project = values.string('delivery') ?? '';
-  const branch = values.string('branch') ?? (await branchOf(context));
-  return {
-    registryName,
-    project,
-    branch,
-    source: job.serverUrl === undefined ? project : `${job.serverUrl}/${project}`,
-  };
-}
-
 /** What the merge requests of a commit claim; best effort, since a publication does not depend on it. */
 function mergeRequestOf(context: Context, project: string): NonNullable<PublishInput['mergeRequest']> {
   return async (sha) => {
@@ -174,15 +140,6 @@ function itemsOf(
       return pair.artifacts.map((artifact) => ({ pair, artifact }));
     }),
   );
-}
-
-async function branchOf(context: Context): Promise<string> {
-  const { text } = await context.processes.run('git', ['symbolic-ref', '--short', '--quiet', 'HEAD'], {
-    cwd: context.files.folder,
-    accept: [0, 1, 128],
-  });
-  if (text.trim() !== '') return text.trim();
-  throw new Fault('usage', 'the branch of the commit is not known', { hint: 'Pass --branch NAME.' });
 }
 
 /** Worst first. */
