@@ -4,8 +4,9 @@ import { parseImageFlag } from '../../src/app/image.ts';
 import { parseAssignment } from '../../src/app/value.ts';
 import { Fault } from '../../src/fault.ts';
 import { parseSetterFlag } from '../../src/manifest/by-setter.ts';
-import type { ManifestChange } from '../../src/manifest/change.ts';
-import { applyEdits, unifiedDiff } from '../../src/manifest/edit.ts';
+import type { Edit, ManifestChange } from '../../src/manifest/change.ts';
+import { unifiedDiff } from '../../src/manifest/diff.ts';
+import { applyEdits, rawText } from '../../src/manifest/edit.ts';
 import { parsePath } from '../../src/manifest/path.ts';
 import { planManifestChange } from '../../src/manifest/plan.ts';
 import { holdsText } from '../../src/manifest/text.ts';
@@ -42,13 +43,11 @@ export async function run(context: Context): Promise<CommandResult> {
     named,
     ...(document !== undefined && { document }),
   });
-  const edited = change.files.map(({ path, edits }) => {
-    const before = contents.get(path)!;
-    return { path, before, after: applyEdits(before, edits) };
-  });
-  const dryRun = values.boolean('dry-run');
-  const diff = dryRun ? edited.map(({ path, before, after }) => unifiedDiff(path, before, after)).join('') : undefined;
-  if (!dryRun) await writeAll(files, edited);
+  const edited = change.files.map(({ path, edits }) => ({ path, before: contents.get(path)!, edits }));
+  const diff = values.boolean('dry-run')
+    ? edited.map(({ path, before, edits }) => unifiedDiff(path, rawText(before), edits, 'here')).join('')
+    : undefined;
+  if (diff === undefined) await writeAll(files, edited);
   report(context, change, contents.size);
   return {
     record: {
@@ -111,7 +110,7 @@ function holdersOf(
 /** Writes all files or, where one cannot be written, puts back those that were. */
 async function writeAll(
   files: Files,
-  edited: readonly { path: string; before: Uint8Array; after: Uint8Array }[],
+  edited: readonly { path: string; before: Uint8Array; edits: readonly Edit[] }[],
 ): Promise<void> {
   const written: (typeof edited)[number][] = [];
   const failed: unknown[] = [];
@@ -119,7 +118,7 @@ async function writeAll(
     edited,
     async (file) => {
       if (failed.length > 0) return;
-      await files.write(file.path, file.after).then(
+      await files.write(file.path, applyEdits(file.before, file.edits)).then(
         () => written.push(file),
         (error: unknown) => failed.push(error),
       );

@@ -1,7 +1,8 @@
 import type { ImageChange } from '../app/change.ts';
 import type { Pair } from '../config/config.ts';
 import type { Edit, FileChange, ManifestChange, NotTaken, Target } from '../manifest/change.ts';
-import { applyEdits, unifiedDiff } from '../manifest/edit.ts';
+import { unifiedDiff } from '../manifest/diff.ts';
+import { applyEdits, composeEdits, rawText } from '../manifest/edit.ts';
 import { planManifestChange } from '../manifest/plan.ts';
 import type { Scope } from './scope.ts';
 
@@ -21,18 +22,24 @@ export interface EditPlan {
   readonly diff: string;
 }
 
+/** A file as the pairs so far make it. */
+interface Edited {
+  readonly before: Uint8Array;
+  readonly after: Uint8Array;
+  /** Of `before`. */
+  readonly edits: readonly Edit[];
+}
+
 /**
  * Plans the pairs one after the other, each on what the former made of the files, so that several apps and
  * environments fit into one commit. Faults as `planManifestChange`.
  */
 export function planEdits(pairs: readonly PairChange[]): EditPlan {
-  const before = new Map<string, Uint8Array>();
-  const after = new Map<string, Uint8Array>();
-  const edits = new Map<string, readonly Edit[]>();
+  const edited = new Map<string, Edited>();
   const targets: Target[] = [];
   const notTaken: NotTaken[] = [];
   for (const { pair, scope, images } of pairs) {
-    const files = new Map([...scope.files].map(([path, content]) => [path, after.get(path) ?? content]));
+    const files = new Map([...scope.files].map(([path, content]) => [path, edited.get(path)?.after ?? content]));
     const change = planManifestChange({
       files,
       images,
@@ -43,33 +50,24 @@ export function planEdits(pairs: readonly PairChange[]): EditPlan {
       shared: scope.shared,
       elsewhere: scope.elsewhere,
     });
-    targets.push(...change.targets);
-    notTaken.push(...change.notTaken);
-    for (const file of change.files) {
-      const old = files.get(file.path)!;
-      const now = applyEdits(old, file.edits);
-      if (!before.has(file.path)) before.set(file.path, old);
-      edits.set(file.path, after.has(file.path) ? differenceOf(before.get(file.path)!, now) : file.edits);
-      after.set(file.path, now);
-    }
+    for (const each of change.targets) targets.push(each);
+    for (const each of change.notTaken) notTaken.push(each);
+    for (const { path, edits } of change.files) edited.set(path, editedBy(edited.get(path), files.get(path)!, edits));
   }
-  const changed = [...after.keys()].filter((path) => Buffer.compare(before.get(path)!, after.get(path)!) !== 0).sort();
-  const files: FileChange[] = changed.map((path) => ({ path, edits: edits.get(path)! }));
+  const changed = [...edited]
+    .filter(([, { edits }]) => edits.length > 0)
+    .sort(([one], [other]) => (one < other ? -1 : 1));
+  const files: FileChange[] = changed.map(([path, { edits }]) => ({ path, edits }));
   return {
     manifest: { files, targets, notTaken },
-    files: new Map(changed.map((path) => [path, after.get(path)!])),
-    diff: changed.map((path) => unifiedDiff(path, before.get(path)!, after.get(path)!)).join(''),
+    files: new Map(changed.map(([path, { after }]) => [path, after])),
+    diff: changed.map(([path, { before, edits }]) => unifiedDiff(path, rawText(before), edits)).join(''),
   };
 }
 
-/** One edit that makes `after` of `before`, in UTF-16 code units. */
-function differenceOf(before: Uint8Array, after: Uint8Array): readonly Edit[] {
-  const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
-  const [old, now] = [decoder.decode(before), decoder.decode(after)];
-  if (old === now) return [];
-  let start = 0;
-  while (start < old.length && start < now.length && old[start] === now[start]) start += 1;
-  let tail = 0;
-  while (tail < Math.min(old.length, now.length) - start && old.at(-1 - tail) === now.at(-1 - tail)) tail += 1;
-  return [{ start, end: old.length - tail, text: now.slice(start, now.length - tail) }];
+/** What further edits make of a file; `now` is its content so far. */
+function editedBy(former: Edited | undefined, now: Uint8Array, edits: readonly Edit[]): Edited {
+  const after = applyEdits(now, edits);
+  if (!former) return { before: now, after, edits };
+  return { before: former.before, after, edits: composeEdits(rawText(former.before), former.edits, edits) };
 }

@@ -49,9 +49,7 @@ test('a folder is all YAML files below; the changed ones are printed', async () 
 
 test('--dry-run prints the diff and writes nothing', async () => {
   const result = await edit('b.yaml', '--set', 'v=two', '--set', '/l/0=c', '--dry-run');
-  expect(result.text).toBe(
-    'diff --git a/b.yaml b/b.yaml\n--- a/b.yaml\n+++ b/b.yaml\n@@ -1,2 +1,2 @@\n-v: one\n-l: [a, b]\n+v: two\n+l: [c, b]\n',
-  );
+  expect(result.text).toBe('--- a/b.yaml\n+++ b/b.yaml\n@@ -1,2 +1,2 @@\n-v: one\n-l: [a, b]\n+v: two\n+l: [c, b]\n');
   expect(result.record).toMatchObject({ outcome: 'changed', diff: result.text });
   expect(await read('b.yaml')).toBe('v: one\nl: [a, b]\n');
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { applyEdits, spliceText, unifiedDiff } from '../../src/manifest/edit.ts';
+import { applyEdits, spliceText } from '../../src/manifest/edit.ts';
 import { holdsName } from '../../src/manifest/text.ts';
 import { edited, planned } from './edited.ts';
 
@@ -214,15 +214,6 @@ describe('edits and diffs', () => {
         { start: 1, end: 3, text: '' },
       ]),
     ).toThrow('overlap');
-  });
-
-  test('the diff is one that git applies', () => {
-    const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
-    expect(unifiedDiff('a/b.yaml', encode('a\nb'), encode('a\nc'))).toBe(
-      'diff --git a/a/b.yaml b/a/b.yaml\n--- a/a/b.yaml\n+++ b/a/b.yaml\n@@ -1,2 +1,2 @@\n a\n-b\n\\ No newline at end of file\n+c\n\\ No newline at end of file\n',
-    );
-    expect(unifiedDiff('x', encode('a'), encode('a'))).toBe('');
-    expect(unifiedDiff('/x/y', encode('a'), encode('b'))).toContain('--- a/x/y\n');
   });
 
   test('targets tell place, before and after', () => {

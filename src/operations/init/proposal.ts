@@ -1,4 +1,5 @@
-import { unifiedDiff } from '../../manifest/edit.ts';
+import { structuredPatch } from 'diff';
+import { formatDiff } from '../../manifest/diff.ts';
 import type { Config, Pair } from '../../config/config.ts';
 import { allPairs } from '../../config/pair.ts';
 import { agentSettings, completedAgentSettings } from './agent-settings.ts';
@@ -111,7 +112,8 @@ export function planProposal(input: ProposalInput): Proposal {
 function compared({ path, text }: WantedFile, files: ReadonlyMap<string, string>): ProposedFile {
   const standing = files.get(path);
   if (standing === text) return { path, state: 'same', text, diff: '' };
-  const diff = unifiedDiff(path, Buffer.from(standing ?? ''), Buffer.from(text));
+  const { hunks } = structuredPatch('', '', standing ?? '', text, undefined, undefined, { context: 3 });
+  const diff = formatDiff(path, hunks);
   if (standing !== undefined) return { path, state: 'differs', text, diff };
   return { path, state: 'new', text, diff: diff.replace(/^--- .*$/m, 'new file mode 100644\n--- /dev/null') };
 }
