@@ -1,21 +1,16 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { startWorld } from './gitlab-fixture.ts';
-import type { Call, World } from './gitlab-fixture.ts';
-import { projects } from './gitlab-project.ts';
-import type { Projects } from './gitlab-project.ts';
+import { startCi, type CiWorld } from './gitlab-project.ts';
 
 /** Trigger jobs: children and pipelines of other projects. Retries that jobs ask for. */
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 
-let world: World;
-let call: Call;
-let all: Projects;
+let world: CiWorld['world'];
+let call: CiWorld['call'];
+let all: CiWorld['all'];
 
 beforeAll(async () => {
-  world = await startWorld({ profile: '19.4' });
-  call = world.as(world.gitlab.createUser('maintainer', { memberships: { ci: 40 } }).token);
-  all = projects(world, call);
+  ({ world, call, all } = await startCi({ profile: '19.4' }));
 });
 afterAll(async () => world.close());
 

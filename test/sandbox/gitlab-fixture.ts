@@ -95,3 +95,31 @@ export async function startWorld(options: Partial<GitLabOptions> = {}): Promise<
     },
   };
 }
+
+/** A GitLab with projects below the group `statuses`, and those who post there. */
+export interface StatusWorld {
+  readonly world: World;
+  readonly maintainer: Call;
+  readonly developer: Call;
+  /** A project with one commit and no pipeline. */
+  readonly freshProject: () => Promise<{ readonly path: string; readonly url: string; readonly sha: string }>;
+}
+
+export async function startStatuses(): Promise<StatusWorld> {
+  const world = await startWorld();
+  let count = 0;
+  const member = (name: string, level: 30 | 40) =>
+    world.as(world.gitlab.createUser(name, { memberships: { statuses: level } }).token);
+  return {
+    world,
+    maintainer: member('maintainer', 40),
+    developer: member('developer', 30),
+    async freshProject() {
+      count += 1;
+      const name = `statuses/p${count}`;
+      world.gitlab.createProject(name);
+      const sha = await world.gitlab.seed(name, new Map([['README.md', `# ${count}\n`]]), 'first');
+      return { path: name, url: `/projects/${encodeURIComponent(name)}`, sha };
+    },
+  };
+}

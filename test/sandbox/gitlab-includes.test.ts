@@ -1,21 +1,16 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { startWorld } from './gitlab-fixture.ts';
-import type { Call, World } from './gitlab-fixture.ts';
-import { projects } from './gitlab-project.ts';
-import type { Projects } from './gitlab-project.ts';
+import { startCi, type CiWorld } from './gitlab-project.ts';
 
 /** Includes: where they come from, for whom, with which inputs; what GitLab refuses with which words. */
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 
-let world: World;
-let call: Call;
-let all: Projects;
+let world: CiWorld['world'];
+let call: CiWorld['call'];
+let all: CiWorld['all'];
 
 beforeAll(async () => {
-  world = await startWorld();
-  call = world.as(world.gitlab.createUser('maintainer', { memberships: { ci: 40 } }).token);
-  all = projects(world, call);
+  ({ world, call, all } = await startCi());
 });
 afterAll(async () => world.close());
 
@@ -151,20 +146,14 @@ test('GitLab 17.11 knows neither the dashboard keys nor component headers nor po
       'b: { script: "true", when: manual, environment: { name: x, kubernetes: { agent: "a:b", dashboard: { namespace: n } } } }\n',
     'header.yml': 'spec: { component: [name] }\n---\nb: { script: "true" }\n',
   };
-  const old = await startWorld({ profile: '17.11' });
+  const old = await startCi({ profile: '17.11' });
   try {
-    const token = old.gitlab.createUser('maintainer', { memberships: { ci: 40 } }).token;
-    const errorsOf = async (where: World, asked: Call, made: Projects, include: string) => {
-      const { url } = await made.create(`include: [${include}]\n`, undefined, files);
-      const { pipeline } = await made.outcome(url);
-      await where.gitlab.waitForPipelines();
-      return (await asked('GET', `${url}/pipelines/${pipeline.id}`)).body.yaml_errors as string | null;
+    const errorsOf = async (ci: Pick<CiWorld, 'call' | 'all'>, include: string) => {
+      const { url } = await ci.all.create(`include: [${include}]\n`, undefined, files);
+      const { pipeline } = await ci.all.outcome(url);
+      return (await ci.call('GET', `${url}/pipelines/${pipeline.id}`)).body.yaml_errors as string | null;
     };
-    const again = projects(old, old.as(token));
-    const seen = async (include: string) => [
-      await errorsOf(old, old.as(token), again, include),
-      await errorsOf(world, call, all, include),
-    ];
+    const seen = async (include: string) => [await errorsOf(old, include), await errorsOf({ call, all }, include)];
     expect(await seen('{ local: escape.yml, inputs: { a: b c } }')).toEqual([
       '`escape.yml`: no function matching `posix_escape`: check that the function name, arguments, and types are correct',
       null,
@@ -176,7 +165,7 @@ test('GitLab 17.11 knows neither the dashboard keys nor component headers nor po
     const [header] = await seen('header.yml');
     expect(header).toBe('`header.yml`: header:spec config contains unknown keys: component');
   } finally {
-    await old.close();
+    await old.world.close();
   }
 });
 

@@ -1,21 +1,16 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { startWorld } from './gitlab-fixture.ts';
-import type { Call, World } from './gitlab-fixture.ts';
-import { projects } from './gitlab-project.ts';
-import type { Projects } from './gitlab-project.ts';
+import { startCi, type CiWorld } from './gitlab-project.ts';
 
 /** Pipeline inputs: what reaches the jobs, and what GitLab refuses with which words. */
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 
-let world: World;
-let call: Call;
-let all: Projects;
+let world: CiWorld['world'];
+let call: CiWorld['call'];
+let all: CiWorld['all'];
 
 beforeAll(async () => {
-  world = await startWorld();
-  call = world.as(world.gitlab.createUser('maintainer', { memberships: { ci: 40 } }).token);
-  all = projects(world, call);
+  ({ world, call, all } = await startCi());
 });
 afterAll(async () => world.close());
 
@@ -115,17 +110,16 @@ test('a text that is JSON: kept for an input of the type string, refused by GitL
   expect((await call('POST', `${url}/pipeline`, { ref: 'main', inputs })).status).toBe(201);
   const { jobs } = await all.outcome(url);
   expect(world.gitlab.jobLog(path, jobs['show']?.id ?? 0)).toContain('got [{"app":"podinfo"}]');
-  const old = await startWorld({ profile: '17.11' });
+  const old = await startCi({ profile: '17.11' });
   try {
-    const token = old.gitlab.createUser('maintainer', { memberships: { ci: 40 } }).token;
-    const made = await projects(old, old.as(token)).create(yaml);
-    const refused = await old.as(token)('POST', `${made.url}/pipeline`, { ref: 'main', inputs });
+    const made = await old.all.create(yaml);
+    const refused = await old.call('POST', `${made.url}/pipeline`, { ref: 'main', inputs });
     expect([refused.status, refused.body.message.base[0]]).toEqual([
       400,
       '`.gitlab-ci.yml`: `change` input: provided value is not a string',
     ]);
-    await old.gitlab.waitForPipelines();
+    await old.world.gitlab.waitForPipelines();
   } finally {
-    await old.close();
+    await old.world.close();
   }
 });

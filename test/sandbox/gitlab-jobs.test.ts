@@ -1,22 +1,17 @@
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { startWorld } from './gitlab-fixture.ts';
-import type { Call, World } from './gitlab-fixture.ts';
-import { projects } from './gitlab-project.ts';
-import type { Projects } from './gitlab-project.ts';
+import { startCi, type CiWorld } from './gitlab-project.ts';
 
 /** Jobs that people and programs act on: played, retried, canceled, triggered. */
 
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 60_000 });
 
-let world: World;
-let call: Call;
-let all: Projects;
+let world: CiWorld['world'];
+let call: CiWorld['call'];
+let all: CiWorld['all'];
 
 beforeAll(async () => {
-  world = await startWorld({ registry: { host: '127.0.0.1:5000' } });
-  call = world.as(world.gitlab.createUser('maintainer', { memberships: { ci: 40 } }).token);
-  all = projects(world, call);
+  ({ world, call, all } = await startCi({ registry: { host: '127.0.0.1:5000' } }));
 });
 afterAll(async () => world.close());
 

@@ -1,21 +1,16 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { startWorld } from './gitlab-fixture.ts';
-import type { Call, World } from './gitlab-fixture.ts';
-import { projects } from './gitlab-project.ts';
-import type { Projects } from './gitlab-project.ts';
+import { startCi, type CiWorld } from './gitlab-project.ts';
 
 /** GitLab shows some things only a while after they were made; and commits may start anywhere. */
 
 let now = Date.parse('2026-01-01T12:00:00Z');
-let world: World;
-let call: Call;
-let all: Projects;
+let world: CiWorld['world'];
+let call: CiWorld['call'];
+let all: CiWorld['all'];
 
 beforeAll(async () => {
   const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, Math.min(ms, 10)));
-  world = await startWorld({ clock: { now: () => now, sleep, random: () => 0 } });
-  call = world.as(world.gitlab.createUser('maintainer', { memberships: { ci: 40 } }).token);
-  all = projects(world, call);
+  ({ world, call, all } = await startCi({ clock: { now: () => now, sleep, random: () => 0 } }));
 });
 afterAll(async () => world.close());
 

@@ -1,4 +1,5 @@
-import type { Call, World } from './gitlab-fixture.ts';
+import type { GitLabOptions } from '../../sandbox/gitlab/handle.ts';
+import { startWorld, type Call, type World } from './gitlab-fixture.ts';
 
 interface Job {
   readonly id: number;
@@ -66,4 +67,17 @@ export function projects(world: World, call: Call): Projects {
       while (!world.gitlab.jobLog(path, job).split('\n').includes(line)) await pause();
     },
   };
+}
+
+/** A GitLab with projects below the group `ci`, and a maintainer who calls it. */
+export interface CiWorld {
+  readonly world: World;
+  readonly call: Call;
+  readonly all: Projects;
+}
+
+export async function startCi(options: Partial<GitLabOptions> = {}): Promise<CiWorld> {
+  const world = await startWorld(options);
+  const call = world.as(world.gitlab.createUser('maintainer', { memberships: { ci: 40 } }).token);
+  return { world, call, all: projects(world, call) };
 }

@@ -1,29 +1,17 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { startWorld } from './gitlab-fixture.ts';
-import type { Call, World } from './gitlab-fixture.ts';
+import { startStatuses, startWorld, type StatusWorld } from './gitlab-fixture.ts';
 
 /** What GitLab's spec (spec/requests/api/commit_statuses_spec.rb) refuses, and reading, over HTTP. */
 
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 60_000 });
 
-let world: World;
-let maintainer: Call;
-let developer: Call;
-let count = 0;
-
-/** A project with one commit and no pipeline. */
-async function freshProject(): Promise<{ readonly path: string; readonly url: string; readonly sha: string }> {
-  count += 1;
-  const path = `statuses/p${count}`;
-  world.gitlab.createProject(path);
-  const sha = await world.gitlab.seed(path, new Map([['README.md', `# ${count}\n`]]), 'first');
-  return { path, url: `/projects/${encodeURIComponent(path)}`, sha };
-}
+let world: StatusWorld['world'];
+let maintainer: StatusWorld['maintainer'];
+let developer: StatusWorld['developer'];
+let freshProject: StatusWorld['freshProject'];
 
 beforeAll(async () => {
-  world = await startWorld();
-  maintainer = world.as(world.gitlab.createUser('maintainer', { memberships: { statuses: 40 } }).token);
-  developer = world.as(world.gitlab.createUser('developer', { memberships: { statuses: 30 } }).token);
+  ({ world, maintainer, developer, freshProject } = await startStatuses());
 });
 afterAll(async () => world.close());
 
@@ -77,8 +65,8 @@ describe('refusals', () => {
 
   test('roles: reporter 403, guest may not read, anonymous 404 on private and 401 on public projects', async () => {
     const { url, sha, path } = await freshProject();
-    const reporter = world.as(world.gitlab.createUser(`reporter${count}`, { memberships: { [path]: 20 } }).token);
-    const guest = world.as(world.gitlab.createUser(`guest${count}`, { memberships: { [path]: 10 } }).token);
+    const reporter = world.as(world.gitlab.createUser('reporter', { memberships: { [path]: 20 } }).token);
+    const guest = world.as(world.gitlab.createUser('guest', { memberships: { [path]: 10 } }).token);
     expect((await reporter('POST', `${url}/statuses/${sha}`, { state: 'running' })).status).toBe(403);
     expect((await reporter('GET', `${url}/repository/commits/${sha}/statuses`)).status).toBe(200);
     expect((await guest('GET', `${url}/repository/commits/${sha}/statuses`)).status).toBe(403);

@@ -1,31 +1,19 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { startWorld } from './gitlab-fixture.ts';
-import type { Call, World } from './gitlab-fixture.ts';
+import { startStatuses, type StatusWorld } from './gitlab-fixture.ts';
 
 /** The cases of GitLab's own spec (spec/requests/api/commit_statuses_spec.rb), over HTTP. */
 
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 60_000 });
 
-let world: World;
-let maintainer: Call;
-let developer: Call;
-let count = 0;
-
-/** A project with one commit and no pipeline. */
-async function freshProject(): Promise<{ readonly path: string; readonly url: string; readonly sha: string }> {
-  count += 1;
-  const path = `statuses/p${count}`;
-  world.gitlab.createProject(path);
-  const sha = await world.gitlab.seed(path, new Map([['README.md', `# ${count}\n`]]), 'first');
-  return { path, url: `/projects/${encodeURIComponent(path)}`, sha };
-}
+let world: StatusWorld['world'];
+let maintainer: StatusWorld['maintainer'];
+let developer: StatusWorld['developer'];
+let freshProject: StatusWorld['freshProject'];
 
 const states = ['pending', 'running', 'success', 'failed', 'canceled', 'skipped'];
 
 beforeAll(async () => {
-  world = await startWorld();
-  maintainer = world.as(world.gitlab.createUser('maintainer', { memberships: { statuses: 40 } }).token);
-  developer = world.as(world.gitlab.createUser('developer', { memberships: { statuses: 30 } }).token);
+  ({ world, maintainer, developer, freshProject } = await startStatuses());
 });
 afterAll(async () => world.close());
 
