@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { ClusterObject } from './cluster/handle.ts';
 import { startCluster } from './cluster/cluster.ts';
 import type { GitLabServer } from './gitlab/handle.ts';
-import { gitlabMediaTypes } from './registry/media-types.ts';
+import { gitlabRegistry } from './registry/gitlab-auth.ts';
 import { startRegistry } from './registry/server.ts';
 
 /** A cluster that a story plays on, simulated or real. */
@@ -51,12 +51,7 @@ export function simulatedParts(options: SimulatedOptions): WorldParts {
     real: false,
     async startRegistry(auth) {
       const server = await startRegistry({
-        auth: {
-          realm: auth.realm.replace('127.0.0.1', 'localhost'),
-          service: auth.service,
-          verify: (token) => auth.verify(token)?.access ?? null,
-        },
-        allowedMediaTypes: gitlabMediaTypes,
+        ...gitlabRegistry(auth),
         ...(options.log ? { log: options.log } : {}),
       });
       return {

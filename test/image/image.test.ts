@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { GitLabServer } from '../../sandbox/gitlab/handle.ts';
 import { startGitLab } from '../../sandbox/gitlab/server.ts';
-import { gitlabMediaTypes } from '../../sandbox/registry/media-types.ts';
+import { gitlabRegistry } from '../../sandbox/registry/gitlab-auth.ts';
 import { startRegistry, type RegistryServer } from '../../sandbox/registry/server.ts';
 import { application, claim, delivery, manifests, settings } from '../story/job-files.ts';
 import { mustRun, openBuildah, type Buildah, type Ended } from './buildah.ts';
@@ -51,15 +51,7 @@ beforeAll(async () => {
   const PATH = [join(root, 'node_modules', '.bin'), process.env['PATH']].join(delimiter);
   gitlab = await startGitLab({ folder: join(folder, 'gitlab'), env: { PATH } });
   stack.defer(() => gitlab.stop());
-  const { registryAuth } = gitlab;
-  registry = await startRegistry({
-    auth: {
-      realm: registryAuth.realm.replace('127.0.0.1', 'localhost'),
-      service: registryAuth.service,
-      verify: (claims) => registryAuth.verify(claims)?.access ?? null,
-    },
-    allowedMediaTypes: gitlabMediaTypes,
-  });
+  registry = await startRegistry(gitlabRegistry(gitlab.registryAuth));
   stack.defer(() => registry.stop());
   host = registry.host.replace('127.0.0.1', 'localhost');
   bare = join(folder, 'gitlab', 'repositories', `${gitlab.createProject(delivery).id}.git`);

@@ -12,7 +12,7 @@ import { startCluster } from '../../sandbox/cluster/cluster.ts';
 import type { SimulatedCluster } from '../../sandbox/cluster/handle.ts';
 import type { GitLabServer, TokenHandle } from '../../sandbox/gitlab/handle.ts';
 import { startGitLab } from '../../sandbox/gitlab/server.ts';
-import { gitlabMediaTypes } from '../../sandbox/registry/media-types.ts';
+import { gitlabRegistry } from '../../sandbox/registry/gitlab-auth.ts';
 import { startRegistry, type RegistryServer } from '../../sandbox/registry/server.ts';
 import { pullSecret } from '../../sandbox/seed.ts';
 import { binaryPath } from '../../scripts/binaries.mjs';
@@ -165,14 +165,7 @@ export async function doctorWorld(): Promise<DoctorWorld> {
   const path = [...['oras', 'kustomize'].map((tool) => dirname(binaryPath(tool))), process.env['PATH']].join(delimiter);
   const gitlab = await startGitLab({ folder: join(folder, 'gitlab'), env: { PATH: path } });
   stack.defer(() => gitlab.stop());
-  const registry = await startRegistry({
-    auth: {
-      realm: gitlab.registryAuth.realm.replace('127.0.0.1', 'localhost'),
-      service: gitlab.registryAuth.service,
-      verify: (token) => gitlab.registryAuth.verify(token)?.access ?? null,
-    },
-    allowedMediaTypes: gitlabMediaTypes,
-  });
+  const registry = await startRegistry(gitlabRegistry(gitlab.registryAuth));
   stack.defer(() => registry.stop());
   const host = registry.host.replace('127.0.0.1', 'localhost');
   gitlab.useRegistry({ host });

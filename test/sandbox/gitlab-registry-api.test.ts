@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { gitlabRegistry } from '../../sandbox/registry/gitlab-auth.ts';
 import { startRegistry } from '../../sandbox/registry/server.ts';
 import type { RegistryServer } from '../../sandbox/registry/server.ts';
 import { startWorld } from './gitlab-fixture.ts';
@@ -18,14 +19,7 @@ let call: Call;
 
 beforeAll(async () => {
   world = await startWorld();
-  const { registryAuth } = world.gitlab;
-  registry = await startRegistry({
-    auth: {
-      realm: registryAuth.realm,
-      service: registryAuth.service,
-      verify: (token) => registryAuth.verify(token)?.access ?? null,
-    },
-  });
+  registry = await startRegistry(gitlabRegistry(world.gitlab.registryAuth));
   world.gitlab.useRegistry({ host: registry.host });
   world.gitlab.createProject(path);
   call = world.as(world.gitlab.createUser('maintainer', { memberships: { shop: 40, ci: 40 } }).token);

@@ -8,7 +8,7 @@ import { startCluster } from '../../sandbox/cluster/cluster.ts';
 import type { SimulatedCluster } from '../../sandbox/cluster/handle.ts';
 import type { GitLabServer } from '../../sandbox/gitlab/handle.ts';
 import { startGitLab } from '../../sandbox/gitlab/server.ts';
-import { gitlabMediaTypes } from '../../sandbox/registry/media-types.ts';
+import { gitlabRegistry } from '../../sandbox/registry/gitlab-auth.ts';
 import { startRegistry, type RegistryServer } from '../../sandbox/registry/server.ts';
 import { pullSecret } from '../../sandbox/seed.ts';
 import { binaryPath } from '../../scripts/binaries.mjs';
@@ -65,15 +65,7 @@ export async function jobWorld(): Promise<JobWorld> {
   const path = storyPath();
   const gitlab = await startGitLab({ folder: join(folder, 'gitlab'), env: { PATH: path } });
   stack.defer(() => gitlab.stop());
-  const { registryAuth } = gitlab;
-  const registry = await startRegistry({
-    auth: {
-      realm: registryAuth.realm.replace('127.0.0.1', 'localhost'),
-      service: registryAuth.service,
-      verify: (token) => registryAuth.verify(token)?.access ?? null,
-    },
-    allowedMediaTypes: gitlabMediaTypes,
-  });
+  const registry = await startRegistry(gitlabRegistry(gitlab.registryAuth));
   stack.defer(() => registry.stop());
   const host = registry.host.replace('127.0.0.1', 'localhost');
   const cluster = await startCluster({
