@@ -27,17 +27,32 @@ export interface ImageOutcome {
   readonly firm: boolean;
   /** A chart matches by its bare name, and was left alone. */
   readonly weak: boolean;
+  /** The kind by which the files in hand were judged: their strongest, or a stronger one of other files; null: none. */
+  readonly ruling: TargetKind | null;
   /** Of the first candidate that must be left alone. */
   readonly refused: Fault | null;
   readonly passed: readonly NotTaken[];
 }
 
+/** What is known from other files about an image change. */
+export interface ImageRule {
+  /** A chart may match by its bare name. */
+  readonly charts: boolean;
+  /** The strongest kind seen so far; null: none. */
+  readonly strongest: TargetKind | null;
+}
+
+/** The stronger of two kinds. */
+export function stronger(one: TargetKind | null, other: TargetKind | null): TargetKind | null {
+  return strength.find((kind) => kind === one || kind === other) ?? null;
+}
+
 /**
- * Plans one image change over the files in hand; `charts`: a chart may match by its bare name. Faults `target_missing`
- * for an explicit target, and those of named files.
+ * Plans one image change over the files in hand. Faults `target_missing` for an explicit target, and those of named
+ * files.
  */
-export function planImage(work: Work, change: ImageChange, mentions: Mentions, charts: boolean): ImageOutcome {
-  const explicit = work.input.targets.filter((target) => target.image === change.name);
+export function planImage(work: Work, change: ImageChange, mentions: Mentions, rule: ImageRule): ImageOutcome {
+  const explicit = work.input.targets.filter(({ image, file }) => image === change.name && work.files.has(file));
   for (const target of explicit) planExplicit(work, target, change);
   const { candidates, texts, passed } = findImage(work, change, mentions);
   const open = candidates.filter(({ manifest, slot }) => {
@@ -46,9 +61,9 @@ export function planImage(work: Work, change: ImageChange, mentions: Mentions, c
     return message === undefined;
   });
   const firm = open.some(({ weak }) => !weak) || explicit.length > 0 || texts.length > 0;
-  const matching = open.filter(({ weak }) => !weak || (charts && !firm));
-  const strongest =
-    explicit.length > 0 ? 'path' : strength.find((kind) => matching.some(({ slot }) => slot.kind === kind));
+  const matching = open.filter(({ weak }) => !weak || (rule.charts && !firm));
+  const own = matching.reduce<TargetKind | null>((kind, { slot }) => stronger(kind, slot.kind), null);
+  const ruling = own === null ? null : stronger(own, rule.strongest);
   const written = new Map<unknown, TargetKind>(
     work.planned.flatMap(({ how, kind }) =>
       'write' in how && how.write.type === 'set' && kind === 'path' ? [[how.write.node, kind]] : [],
@@ -70,8 +85,8 @@ export function planImage(work: Work, change: ImageChange, mentions: Mentions, c
       return by === undefined || by === slot.kind;
     });
     if (fresh.length === 0 && writes.length > 0) continue;
-    if (work.input.mode === 'update' && slot.kind !== strongest) {
-      passed.push(notTaken(manifest, slot, 'precedence', `${strongest} goes before ${slot.kind}`));
+    if (work.input.mode === 'update' && slot.kind !== ruling) {
+      passed.push(notTaken(manifest, slot, 'precedence', `${ruling} goes before ${slot.kind}`));
       continue;
     }
     taken = true;
@@ -82,7 +97,7 @@ export function planImage(work: Work, change: ImageChange, mentions: Mentions, c
     work.planned.push(...plannedWrites(manifest, slot.kind, change.name, slot.host, fresh));
   }
   for (const text of texts) work.planned.push(text);
-  return { taken, firm, weak: open.some(({ weak }) => weak) && !taken, refused, passed };
+  return { taken, firm, weak: open.some(({ weak }) => weak) && !taken, ruling, refused, passed };
 }
 
 function notTaken(

@@ -5,22 +5,34 @@ import { planImage } from './by-image.ts';
 import type { ImageOutcome } from './by-image.ts';
 import { planValue } from './by-path.ts';
 import { missingSetter, planSetter } from './by-setter.ts';
-import type { FileChange, ManifestChange, NotTaken, Target } from './change.ts';
+import type { SetterOutcome } from './by-setter.ts';
+import type { ManifestChange, NotTaken, TargetKind } from './change.ts';
 import { mentionsOf } from './mention.ts';
 import { missingImage } from './missing.ts';
-import { startWork } from './work.ts';
+import { keepOpen, startWork } from './work.ts';
 import type { PlanInput, SetterChange, Work } from './work.ts';
 
-/** One turn over all files, as far as it went. */
-interface Turn {
-  readonly files: FileChange[];
-  readonly targets: Target[];
-  readonly notTaken: NotTaken[];
-  readonly images: Map<ImageChange, ImageOutcome[]>;
-  readonly setters: Map<SetterChange, { taken: boolean; encrypted: Fault | null; readonly seen: Set<string> }>;
-  /** Values whose path leads nowhere in their file, or whose file was passed over for a fault. */
-  readonly lost: Map<PlanInput['values'][number], Fault | null>;
+/** What the plan of one file came to. */
+interface Part {
+  /** A Fault where its edits are refused: it counts only where the ruling kinds stay as they were. */
+  readonly change: ManifestChange | Fault;
+  readonly images: ReadonlyMap<ImageChange, ImageOutcome>;
+  readonly setters: ReadonlyMap<SetterChange, SetterOutcome>;
+  /** Values whose path leads nowhere in the file, or that was passed over for a fault. */
+  readonly lost: ReadonlyMap<PlanInput['values'][number], Fault | null>;
 }
+
+/** The changes, each once. */
+interface Asked {
+  readonly images: readonly ImageChange[];
+  readonly setters: readonly SetterChange[];
+}
+
+/** The strongest kind that holds an image, by image. */
+type Ruling = Map<ImageChange, TargetKind>;
+
+/** Text that stays parsed while other files are looked at. */
+const keptOpen = 512 * 1024;
 
 /**
  * Finds the targets of the change in the files and makes the edits: exactly the bytes of the wanted values. Nothing to
@@ -28,91 +40,113 @@ interface Turn {
  * names), `encrypted`, `edit_refused`, `manifest_unparsable`, `too_large`, `file_missing`, `usage` (a wrong path).
  */
 export function planManifestChange(input: PlanInput): ManifestChange {
+  const asked: Asked = {
+    images: distinct(input.images.map((image) => (input.pin === 'tag' ? withoutDigest(image) : image))),
+    setters: distinct(input.setters ?? []),
+  };
   const charts = new Set<ImageChange>();
-  const plan = plansOf(input);
+  const plan = plansOf(input, asked);
   for (;;) {
-    const turn = plan(charts);
-    const again = [...turn.images].flatMap(([change, outcomes]) =>
-      !charts.has(change) && outcomes.some(({ weak }) => weak) && !outcomes.some(({ taken, firm }) => taken || firm)
-        ? [change]
-        : [],
-    );
-    if (again.length === 0) return conclude(input, turn);
+    const parts = plan(charts);
+    const again = asked.images.filter((change) => {
+      const outcomes = parts.map(({ images }) => images.get(change)!);
+      return (
+        !charts.has(change) && outcomes.some(({ weak }) => weak) && !outcomes.some((each) => each.taken || each.firm)
+      );
+    });
+    if (again.length === 0) return conclude(input, asked, parts);
     for (const change of again) charts.add(change);
   }
 }
 
 /**
- * A function that plans all changes; `charts` are the images that a chart may answer to by its bare name. In `edit` each
- * file stands for itself and is planned to its edits before the next is opened: parsed files take 50 times their size.
- * In `update` the kinds of all files decide together.
+ * A function that plans all changes; `charts` are the images that a chart may answer to by its bare name. Each file is
+ * planned to its edits before the next is opened. In `update` the kinds of all files decide together: where a stronger
+ * kind turns up, the files that a weaker one has ruled are planned again.
  */
-function plansOf(input: PlanInput): (charts: ReadonlySet<ImageChange>) => Turn {
-  const images = distinct(input.images.map((image) => (input.pin === 'tag' ? withoutDigest(image) : image))).map(
-    (change) => ({ change, mentions: mentionsOf(input.files, change) }),
-  );
-  const setters = distinct(input.setters ?? []);
+function plansOf(input: PlanInput, asked: Asked): (charts: ReadonlySet<ImageChange>) => readonly Part[] {
+  const images = asked.images.map((change) => ({ change, mentions: mentionsOf(input.files, change) }));
   const values = Map.groupBy(input.values, ({ file }) => file);
-  for (const file of values.keys()) {
+  const explicit = input.targets.filter(({ image }) => images.some(({ change }) => change.name === image));
+  for (const file of [...values.keys(), ...explicit.map((target) => target.file)]) {
     if (!input.files.has(file)) throw new Fault('file_missing', 'there is no such file', { place: { file } });
   }
-  const plan = (turn: Turn, work: Work, charts: ReadonlySet<ImageChange>): void => {
-    for (const { change, mentions } of images) {
-      const outcome = planImage(work, change, mentions, charts.has(change));
-      turn.images.get(change)!.push(outcome);
+  const opener = keepOpen(keptOpen);
+  const planFile = (path: string, ruling: Ruling, charts: ReadonlySet<ImageChange>): Part => {
+    const work = startWork(input, new Map([[path, input.files.get(path)!]]), opener);
+    const outcomes = images.map(({ change, mentions }) => {
+      const rule = { charts: charts.has(change), strongest: ruling.get(change) ?? null };
+      const outcome = planImage(work, change, mentions, rule);
       for (const each of outcome.passed) work.notTaken.push(each);
+      return [change, outcome] as const;
+    });
+    const setters = new Map(asked.setters.map((setter) => [setter, planSetter(work, setter)]));
+    const lost = new Map<PlanInput['values'][number], Fault | null>();
+    for (const change of values.get(path) ?? []) {
+      const planned = planValue(work, change);
+      if (planned !== true) lost.set(change, planned === false ? null : planned);
     }
-    for (const setter of setters) {
-      const { taken, seen, encrypted } = planSetter(work, setter);
-      const sum = turn.setters.get(setter)!;
-      sum.taken ||= taken;
-      sum.encrypted ??= encrypted;
-      for (const each of seen) sum.seen.add(each);
-    }
-    for (const path of work.files.keys()) {
-      for (const change of values.get(path) ?? []) {
-        const planned = planValue(work, change);
-        if (planned !== true) turn.lost.set(change, planned === false ? null : planned);
-      }
-    }
-    const { files, targets, notTaken } = assemble(work);
-    for (const each of files) turn.files.push(each);
-    for (const each of targets) turn.targets.push(each);
-    for (const each of notTaken) turn.notTaken.push(each);
+    return { change: assembled(work), images: new Map(outcomes), setters, lost };
   };
   return (charts) => {
-    const turn: Turn = {
-      files: [],
-      targets: [],
-      notTaken: [],
-      images: new Map(images.map(({ change }) => [change, []])),
-      setters: new Map(setters.map((setter) => [setter, { taken: false, encrypted: null, seen: new Set() }])),
-      lost: new Map(),
-    };
-    if (input.mode === 'update' || input.targets.length > 0) plan(turn, startWork(input, input.files), charts);
-    else for (const file of input.files) plan(turn, startWork(input, new Map([file])), charts);
-    return turn;
+    const parts = new Map<string, Part>();
+    const ruling: Ruling = new Map();
+    for (const { image } of explicit)
+      for (const { change } of images) if (change.name === image) ruling.set(change, 'path');
+    let waiting: readonly string[] = [...input.files.keys()];
+    while (waiting.length > 0) {
+      for (const path of waiting) {
+        const part = planFile(path, ruling, charts);
+        if (part.change instanceof Fault && input.mode === 'edit') throw part.change;
+        parts.set(path, part);
+        for (const [change, outcome] of part.images) if (outcome.ruling) ruling.set(change, outcome.ruling);
+      }
+      waiting =
+        input.mode === 'edit'
+          ? []
+          : waiting.filter((path) =>
+              [...parts.get(path)!.images].some(
+                ([change, outcome]) => outcome.ruling !== null && outcome.ruling !== ruling.get(change),
+              ),
+            );
+    }
+    return [...input.files.keys()].map((path) => parts.get(path)!);
   };
 }
 
+function assembled(work: Work): ManifestChange | Fault {
+  try {
+    return assemble(work);
+  } catch (error) {
+    if (error instanceof Fault) return error;
+    throw error;
+  }
+}
+
 /** The change, where everything that was asked for was found. */
-function conclude(input: PlanInput, turn: Turn): ManifestChange {
-  for (const [change, outcomes] of turn.images) {
+function conclude(input: PlanInput, asked: Asked, parts: readonly Part[]): ManifestChange {
+  for (const { change } of parts) if (change instanceof Fault) throw change;
+  for (const change of asked.images) {
+    const outcomes = parts.map(({ images }) => images.get(change)!);
     if (outcomes.some(({ taken }) => taken)) continue;
     const refused = outcomes.find((outcome) => outcome.refused !== null)?.refused;
-    throw (
-      refused ??
-      missingImage(
-        input,
-        change,
-        outcomes.flatMap(({ passed }) => passed),
-      )
-    );
+    if (refused) throw refused;
+    const passed = outcomes.flatMap((outcome) => outcome.passed);
+    throw missingImage(input, change, passed);
   }
-  for (const [setter, { taken, seen, encrypted }] of turn.setters) {
-    if (!taken) throw encrypted ?? missingSetter(setter, seen);
+  for (const setter of asked.setters) {
+    const outcomes = parts.map(({ setters }) => setters.get(setter)!);
+    if (outcomes.some(({ taken }) => taken)) continue;
+    const encrypted = outcomes.find((outcome) => outcome.encrypted !== null)?.encrypted;
+    throw encrypted ?? missingSetter(setter, new Set(outcomes.flatMap(({ seen }) => seen)));
   }
-  return { files: turn.files, targets: turn.targets, notTaken: [...turn.notTaken, ...lostValues(input, turn)] };
+  const lost = new Map(parts.flatMap((part) => [...part.lost]));
+  const changes = parts.flatMap(({ change }) => (change instanceof Fault ? [] : [change]));
+  return {
+    files: changes.flatMap(({ files }) => files),
+    targets: changes.flatMap(({ targets }) => targets),
+    notTaken: [...changes.flatMap(({ notTaken }) => notTaken), ...lostValues(input, lost)],
+  };
 }
 
 function withoutDigest(image: ImageChange): ImageChange {
@@ -126,7 +160,7 @@ function distinct<T>(changes: readonly T[]): readonly T[] {
 }
 
 /** In `edit`, one path is looked up in all files and must stand in at least one; in `update`, each names its file. */
-function lostValues(input: PlanInput, { lost }: Turn): readonly NotTaken[] {
+function lostValues(input: PlanInput, lost: Part['lost']): readonly NotTaken[] {
   const found = new Set(input.values.filter((change) => !lost.has(change)).map(wish));
   const faults = Map.groupBy(lost, ([change]) => wish(change));
   return [...lost].flatMap(([change, passed]) => {

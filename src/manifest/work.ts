@@ -57,7 +57,7 @@ export interface Planned {
     | { readonly edit: Edit };
 }
 
-/** Files as far as opened, and what is planned so far. Parsed files live as long as their work. */
+/** The files in hand, and what is planned in them so far. */
 export interface Work {
   readonly input: PlanInput;
   /** The files in hand, of those of the input. */
@@ -68,24 +68,47 @@ export interface Work {
   place(path: string, offset: number): Required<Place>;
 }
 
-export function startWork(input: PlanInput, files: ReadonlyMap<string, Uint8Array>): Work {
-  const opened = new Map<string, Opened>();
+/** Opens the files of an input. */
+export type Opener = (path: string, content: Uint8Array) => Opened;
+
+/**
+ * Files stay open up to `most` bytes of text together; others are opened anew when they are in hand again. Parsed files
+ * take 50 times their size.
+ */
+export function keepOpen(most: number): Opener {
+  const kept = new Map<string, Opened>();
+  let size = 0;
+  return (path, content) => {
+    const known = kept.get(path);
+    if (known) return known;
+    const opened = openFile(path, content);
+    if (size + content.byteLength <= most) {
+      size += content.byteLength;
+      kept.set(path, opened);
+    }
+    return opened;
+  };
+}
+
+/** Work on some files of an input. Parsed files that the opener does not keep live as long as their work. */
+export function startWork(input: PlanInput, files: ReadonlyMap<string, Uint8Array>, opener: Opener): Work {
+  const inHand = new Map<string, Opened>();
   return {
     input,
     files,
     planned: [],
     notTaken: [],
     open(path) {
-      const known = opened.get(path);
+      const known = inHand.get(path);
       if (known) return known;
       const content = files.get(path);
       if (!content) throw new Fault('file_missing', 'there is no such file', { place: { file: path } });
-      const now = openFile(path, content);
-      opened.set(path, now);
-      return now;
+      const opened = opener(path, content);
+      inHand.set(path, opened);
+      return opened;
     },
     place(path, offset) {
-      const file = opened.get(path);
+      const file = inHand.get(path);
       if (!file || file.type === 'unparsable') return { file: path, line: 1, column: 1 };
       return file.type === 'manifest' ? file.file.place(offset) : placesOf(path, file.text)(offset);
     },
