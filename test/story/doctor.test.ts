@@ -1,9 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { GitLabEvent } from '../../sandbox/gitlab/handle.ts';
-import { paths, seedExamples, type Seeded } from '../../sandbox/seed.ts';
-import { ensureBuilt } from './cli.ts';
+import { paths } from '../../sandbox/seed.ts';
 import { leaksIn } from './leaks.ts';
-import { openWorld, type StoryWorld } from './parts.ts';
+import { openExamples, type ExamplesWorld } from './parts.ts';
 
 const job = (environment: string) => `doctor:
   environment: { name: ${environment}, action: verify }
@@ -13,14 +12,10 @@ const job = (environment: string) => `doctor:
 
 /** Doctor as a job of the delivery project: token, registry and agent are what GitLab gives a job. */
 describe('doctor in a job', () => {
-  let world: StoryWorld;
-  let seeded: Seeded;
+  let world: ExamplesWorld;
   const ended: (GitLabEvent & { readonly type: 'job' })[] = [];
   beforeAll(async () => {
-    await ensureBuilt();
-    world = await openWorld({ clusters: ['staging-eu', 'prod-eu'] });
-    seeded = await seedExamples(world);
-    await world.gitlab.waitForPipelines();
+    world = await openExamples({ clusters: ['staging-eu', 'prod-eu'] });
     world.gitlab.on((event) => {
       if (event.type === 'job' && event.exitCode !== null) ended.push(event);
     });
@@ -33,7 +28,7 @@ describe('doctor in a job', () => {
     await world.gitlab.waitForPipelines();
     const last = ended.at(-1)!;
     const log = world.gitlab.jobLog(paths.delivery, last.id);
-    expect(leaksIn('the job log', log, seeded.secrets)).toEqual([]);
+    expect(leaksIn('the job log', log, world.seeded.secrets)).toEqual([]);
     return { exit: last.exitCode, log };
   }
 

@@ -1,24 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { GitLabEvent } from '../../sandbox/gitlab/handle.ts';
-import { visitGitLab, type Visitor } from '../../sandbox/gitlab-client.ts';
-import { exampleClusters, paths, seedExamples } from '../../sandbox/seed.ts';
-import { ensureBuilt } from './cli.ts';
-import { openWorld, type StoryWorld } from './parts.ts';
+import { paths } from '../../sandbox/seed.ts';
+import { openExamples, type ExamplesWorld } from './parts.ts';
 
 /** The delivery project's pipeline from the form "Run pipeline" (here its API) and with a trigger token. */
 
-let world: StoryWorld;
-let visitor: Visitor;
-const events: GitLabEvent[] = [];
+let world: ExamplesWorld;
 
 beforeAll(async () => {
-  await ensureBuilt();
-  world = await openWorld({ clusters: Object.keys(exampleClusters) });
-  world.gitlab.on((event) => void events.push(event));
-  visitor = visitGitLab(world.gitlab, world.person.token);
-  await seedExamples(world);
+  world = await openExamples();
   world.gitlab.createProject('shop/greeter');
   world.gitlab.configureProject('shop/greeter', { jobTokenAllowlist: [paths.delivery] });
   await pushImage('shop/greeter', '1.1.0');
@@ -51,7 +42,7 @@ const form = (inputs: Inputs) => post('/pipeline', { ref: 'main', inputs }, worl
 /** Names of the jobs of a pipeline with their states, and the logs of those that failed. */
 async function jobsOf(pipeline: unknown): Promise<readonly string[]> {
   await world.gitlab.waitForPipelines();
-  const jobs = await visitor.jobs(paths.delivery, Number(pipeline));
+  const jobs = await world.visitor.jobs(paths.delivery, Number(pipeline));
   return jobs.map(({ id, name, status }) =>
     [`${name}: ${status}`, ...(status === 'success' ? [] : [world.gitlab.jobLog(paths.delivery, id)])].join('\n'),
   );
@@ -59,14 +50,14 @@ async function jobsOf(pipeline: unknown): Promise<readonly string[]> {
 
 /** Delivery commits on main since an event. */
 const pushed = (from: number) =>
-  events
+  world.events
     .slice(from)
     .flatMap((event) =>
       event.type === 'push' && event.project === paths.delivery && event.ref.endsWith('main') ? [event] : [],
     );
 
 const states = (sha: string, name: string) =>
-  events.flatMap((event) =>
+  world.events.flatMap((event) =>
     event.type === 'status' && event.project === paths.delivery && event.sha === sha && event.name === name
       ? [event.state]
       : [],
@@ -82,7 +73,7 @@ test('all three apps of the example stand in both environments: overlay, setter 
 });
 
 test('`deploy`: the version is written, and the commit’s own pipeline delivers it; `sync` follows again', async () => {
-  const from = events.length;
+  const from = world.events.length;
   const asked = await form({ task: 'deploy', app: 'greeter', version: '1.1.0', environment: 'staging' });
   expect(asked.status).toBe(201);
   expect(await jobsOf(asked.body['id'])).toEqual(['deploy: success']);
@@ -100,13 +91,13 @@ test('`deploy`: the version is written, and the commit’s own pipeline delivers
 test('`deploy` to production opens a merge request, as `changes:` says', async () => {
   const asked = await form({ task: 'deploy', app: 'checkout', version: '1.4.3', environment: 'production' });
   expect(await jobsOf(asked.body['id'])).toEqual(['deploy: success']);
-  const requests = await visitor.mergeRequests(paths.delivery);
+  const requests = await world.visitor.mergeRequests(paths.delivery);
   expect(requests.map((request) => request.title)).toEqual(['Deploy checkout 1.4.3 to production']);
 });
 
 test('a trigger token starts the same tasks, and can do nothing else', async () => {
   const token = world.gitlab.createTriggerToken(paths.delivery, 'chat bot');
-  const from = events.length;
+  const from = world.events.length;
   const inputs = { task: 'deploy', app: 'podinfo', version: '6.5.1', environment: 'staging' };
   const asked = await post('/trigger/pipeline', { token, ref: 'main', inputs });
   expect([asked.status, await jobsOf(asked.body['id'])]).toEqual([201, ['deploy: success']]);
@@ -116,7 +107,7 @@ test('a trigger token starts the same tasks, and can do nothing else', async () 
 });
 
 test('a version whose image is missing is refused, and says what to do', async () => {
-  const from = events.length;
+  const from = world.events.length;
   const asked = await form({ task: 'deploy', app: 'podinfo', version: '9.9.9', environment: 'staging' });
   const [log] = await jobsOf(asked.body['id']);
   expect(log).toContain('shop/podinfo has no tag 9.9.9');
@@ -126,7 +117,7 @@ test('a version whose image is missing is refused, and says what to do', async (
 
 test('with `mode: trigger` an application project holds a trigger token and nothing else', async () => {
   const { gitlab } = world;
-  const from = events.length;
+  const from = world.events.length;
   const token = gitlab.createTriggerToken(paths.delivery, 'checkout');
   gitlab.setVariable(paths.checkout, { key: 'SLUICE_GITLAB_TOKEN', value: '' });
   gitlab.setVariable(paths.checkout, { key: 'SLUICE_TRIGGER_TOKEN', value: token, masked: true });
@@ -137,14 +128,14 @@ test('with `mode: trigger` an application project holds a trigger token and noth
 `;
   const commit = await gitlab.seed(paths.checkout, new Map([['.gitlab-ci.yml', pipeline]]), 'Deliver 1.4.3');
   await gitlab.waitForPipelines();
-  const jobs = events
+  const jobs = world.events
     .slice(from)
     .flatMap((event) => (event.type === 'job' && event.exitCode !== null ? [`${event.name}: ${event.exitCode}`] : []));
   expect(jobs).toEqual(expect.arrayContaining(['sluice update: 0', 'triggered update: 0', 'sluice sync staging: 0']));
   const [delivered] = pushed(from);
   expect(delivered!.subject).toBe('deploy(staging): checkout 1.4.3');
   expect(states(delivered!.after, 'sync: staging/checkout')).toEqual(['pending', 'running', 'success']);
-  const answered = events.flatMap((event) =>
+  const answered = world.events.flatMap((event) =>
     event.type === 'status' && event.project === paths.checkout && event.sha === commit ? [event.state] : [],
   );
   expect(answered).toEqual(['pending', 'running', 'success']);

@@ -1,10 +1,13 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
-import type { Profile } from '../../sandbox/gitlab/handle.ts';
+import { visitGitLab, type Visitor } from '../../sandbox/gitlab-client.ts';
+import type { GitLabEvent, Profile } from '../../sandbox/gitlab/handle.ts';
 import { simulatedParts, type WorldParts } from '../../sandbox/parts.ts';
+import { exampleClusters, seedExamples, type Seeded } from '../../sandbox/seed.ts';
 import { buildWorld, type World } from '../../sandbox/world.ts';
 import { binaryPath, onPath } from '../../scripts/binaries.mjs';
+import { ensureBuilt } from './cli.ts';
 
 const root = join(import.meta.dirname, '..', '..');
 
@@ -24,6 +27,8 @@ export interface StoryOptions {
   readonly parts?: (place: { readonly folder: string; readonly env: Readonly<Record<string, string>> }) => WorldParts;
   readonly log?: (line: string) => void;
   readonly profile?: Profile;
+  /** Flux's waits in the simulated cluster, multiplied. */
+  readonly timeScale?: number;
 }
 
 /** Builds a world for a story; disposal stops everything and removes the folder. */
@@ -35,7 +40,14 @@ export async function openWorld(options: StoryOptions): Promise<StoryWorld> {
   const env = { PATH: storyPath(), HOME: folder, TMPDIR: temporary, LANG: 'C.UTF-8' };
   const kustomize = join(onPath('kustomize') ?? dirname(binaryPath('kustomize')), 'kustomize');
   try {
-    const parts = options.parts?.({ folder, env }) ?? simulatedParts({ folder, env, kustomize });
+    const parts =
+      options.parts?.({ folder, env }) ??
+      simulatedParts({
+        folder,
+        env,
+        kustomize,
+        ...(options.timeScale === undefined ? {} : { timeScale: options.timeScale }),
+      });
     const world = await buildWorld({
       folder,
       root,
@@ -54,6 +66,30 @@ export async function openWorld(options: StoryOptions): Promise<StoryWorld> {
     };
   } catch (error) {
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+    throw error;
+  }
+}
+
+/** A world with the example projects, delivered as they are. */
+export interface ExamplesWorld extends StoryWorld {
+  readonly visitor: Visitor;
+  /** All that GitLab tells, from its start on. */
+  readonly events: readonly GitLabEvent[];
+  readonly seeded: Seeded;
+}
+
+/** Opens the examples' world, by default with all their clusters, on the packaged CLI. */
+export async function openExamples(options: Partial<StoryOptions> = {}): Promise<ExamplesWorld> {
+  await ensureBuilt();
+  const world = await openWorld({ clusters: Object.keys(exampleClusters), ...options });
+  try {
+    const events: GitLabEvent[] = [];
+    world.gitlab.on((event) => void events.push(event));
+    const seeded = await seedExamples(world);
+    await world.gitlab.waitForPipelines();
+    return { ...world, visitor: visitGitLab(world.gitlab, world.person.token), events, seeded };
+  } catch (error) {
+    await world[Symbol.asyncDispose]();
     throw error;
   }
 }

@@ -1,36 +1,18 @@
-import { dirname, join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import type { GitLabEvent, Profile } from '../../sandbox/gitlab/handle.ts';
-import { visitGitLab, type Visitor } from '../../sandbox/gitlab-client.ts';
-import { simulatedParts } from '../../sandbox/parts.ts';
-import { paths, seedExamples } from '../../sandbox/seed.ts';
-import { binaryPath, onPath } from '../../scripts/binaries.mjs';
-import { ensureBuilt } from './cli.ts';
-import { openWorld, type StoryWorld } from './parts.ts';
+import type { Profile } from '../../sandbox/gitlab/handle.ts';
+import { paths } from '../../sandbox/seed.ts';
+import { openExamples, type ExamplesWorld } from './parts.ts';
 
 /** The loop from pipelines of other kinds: children, merge requests with and without merged results, forks. */
 
-let world: StoryWorld;
-let visitor: Visitor;
-const events: GitLabEvent[] = [];
+let world: ExamplesWorld;
 
 async function open(profile: Profile) {
-  await ensureBuilt();
   await world?.[Symbol.asyncDispose]();
-  events.length = 0;
-  world = await openWorld({
+  world = await openExamples({
     clusters: ['staging-eu'],
     profile,
-    parts: (place) =>
-      simulatedParts({
-        ...place,
-        kustomize: join(onPath('kustomize') ?? dirname(binaryPath('kustomize')), 'kustomize'),
-      }),
   });
-  world.gitlab.on((event) => void events.push(event));
-  visitor = visitGitLab(world.gitlab, world.person.token);
-  await seedExamples(world);
-  await world.gitlab.waitForPipelines();
 }
 afterAll(() => world[Symbol.asyncDispose]());
 
@@ -60,7 +42,7 @@ const project = (path: string) => `/projects/${encodeURIComponent(path)}`;
 
 /** States of podinfo's status on a commit, in the order posted, each with its pipeline. */
 const told = (path: string, sha: string) =>
-  events.flatMap((event) =>
+  world.events.flatMap((event) =>
     event.type === 'status' && event.project === path && event.sha === sha && event.name === 'sync: staging/podinfo'
       ? [[event.state, event.pipeline]]
       : [],
@@ -101,12 +83,12 @@ test.each([
     );
     await world.gitlab.waitForPipelines();
 
-    const [parent] = await visitor.pipelines(paths.app, sha);
+    const [parent] = await world.visitor.pipelines(paths.app, sha);
     expect(parent).toMatchObject({ source: 'push', status: 'success' });
     const commit = await delivered();
     if (profile === '19.4') expect(commit.message).toContain(`Sluice-Source-Pipeline: ${parent?.id}`);
     expect(told(paths.app, sha)).toEqual(loop(parent!.id));
-    const [own] = await visitor.pipelines(paths.delivery, commit.sha);
+    const [own] = await world.visitor.pipelines(paths.delivery, commit.sha);
     expect(own).toMatchObject({ source: 'push', status: 'success' });
     expect(told(paths.delivery, commit.sha)).toEqual(loop(own!.id));
   },
@@ -125,7 +107,7 @@ test('a merge request’s pipeline of the merged result: the status stands in it
   await world.gitlab.waitForPipelines();
 
   // Protected variables do not reach merge requests: the message says so.
-  const refused = events.findLast(
+  const refused = world.events.findLast(
     (event) => event.type === 'job' && event.name === 'sluice update' && event.exitCode !== null,
   );
   if (refused?.type !== 'job') throw new Error('no update ran');
@@ -178,7 +160,7 @@ test('a fork’s merge request: its update has no token, ends with 7, and says w
   expect(answer.status).toBe(201);
   await world.gitlab.waitForPipelines();
 
-  const job = events.findLast(
+  const job = world.events.findLast(
     (event) =>
       event.type === 'job' &&
       event.project === 'stranger/podinfo' &&

@@ -1,36 +1,19 @@
 import { readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { GitLabEvent } from '../../sandbox/gitlab/handle.ts';
-import { visitGitLab, type Visitor } from '../../sandbox/gitlab-client.ts';
-import { simulatedParts } from '../../sandbox/parts.ts';
-import { exampleClusters, paths, seedExamples } from '../../sandbox/seed.ts';
-import { binaryPath, onPath } from '../../scripts/binaries.mjs';
-import { ensureBuilt } from './cli.ts';
-import { openWorld, type StoryWorld } from './parts.ts';
+import { paths } from '../../sandbox/seed.ts';
+import { openExamples, type ExamplesWorld } from './parts.ts';
 
 /** Flux waits three minutes for a rollout that comes to nothing: this part of them is long enough to act meanwhile. */
 const timeScale = 0.5;
 
-let world: StoryWorld;
-let visitor: Visitor;
-const events: GitLabEvent[] = [];
+let world: ExamplesWorld;
 
 beforeAll(async () => {
-  await ensureBuilt();
-  world = await openWorld({
-    clusters: Object.keys(exampleClusters),
-    parts: (place) =>
-      simulatedParts({
-        ...place,
-        kustomize: join(onPath('kustomize') ?? dirname(binaryPath('kustomize')), 'kustomize'),
-        timeScale,
-      }),
+  world = await openExamples({
+    timeScale,
   });
-  world.gitlab.on((event) => void events.push(event));
-  visitor = visitGitLab(world.gitlab, world.person.token);
-  await seedExamples(world);
-  await world.gitlab.waitForPipelines();
 });
 afterAll(() => world[Symbol.asyncDispose]());
 
@@ -46,7 +29,7 @@ function until<T extends GitLabEvent['type']>(
   const wanted = (event: GitLabEvent): event is Extract<GitLabEvent, { readonly type: T }> =>
     event.type === type && fits(event as Extract<GitLabEvent, { readonly type: T }>);
   return new Promise((resolve) => {
-    const found = events.slice(from).find(wanted);
+    const found = world.events.slice(from).find(wanted);
     if (found) {
       resolve(found);
       return;
@@ -64,7 +47,7 @@ const running = (from: number) =>
 
 /** States of podinfo's status on a commit in the order posted. */
 function states(project: string, sha: string, name = 'sync: staging/podinfo'): readonly string[] {
-  return events.flatMap((event) =>
+  return world.events.flatMap((event) =>
     event.type === 'status' && event.project === project && event.sha === sha && event.name === name
       ? [event.state]
       : [],
@@ -73,15 +56,15 @@ function states(project: string, sha: string, name = 'sync: staging/podinfo'): r
 
 /** Delivery commits on main since an event, oldest first. */
 const deliveryCommits = (from: number): readonly string[] =>
-  events
+  world.events
     .slice(from)
     .flatMap((event) =>
       event.type === 'push' && event.project === paths.delivery && event.ref.endsWith('main') ? [event.after] : [],
     );
 
 async function jobNamed(project: string, sha: string, name: string) {
-  const [pipeline] = await visitor.pipelines(project, sha);
-  const job = (await visitor.jobs(project, pipeline!.id)).find((each) => each.name === name);
+  const [pipeline] = await world.visitor.pipelines(project, sha);
+  const job = (await world.visitor.jobs(project, pipeline!.id)).find((each) => each.name === name);
   if (!pipeline || !job) throw new Error(`${project} has no job ${name} at ${sha}`);
   return { ...job, pipeline: pipeline.id };
 }
@@ -99,7 +82,7 @@ const staging = async () =>
   (await world.registry.tags(`${paths.delivery}/podinfo`)).find((tag) => tag.name === 'staging')?.digest;
 
 test('a person’s delivery commit: publish ends before sync begins, and only the delivery commit is told', async () => {
-  const from = events.length;
+  const from = world.events.length;
   const kustomization = `apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
 namespace: podinfo
@@ -121,9 +104,13 @@ images:
 
   expect(states(paths.delivery, sha)).toEqual(['pending', 'running', 'success']);
   expect(states(paths.delivery, sha, 'sync: production/podinfo')).toEqual(['pending', 'running', 'success']);
-  const others = events.slice(from).filter((event) => event.type === 'status' && event.project !== paths.delivery);
+  const others = world.events
+    .slice(from)
+    .filter((event) => event.type === 'status' && event.project !== paths.delivery);
   expect(others).toEqual([]);
-  const order = events.slice(from).flatMap((event) => (event.type === 'job' ? [`${event.name}: ${event.status}`] : []));
+  const order = world.events
+    .slice(from)
+    .flatMap((event) => (event.type === 'job' ? [`${event.name}: ${event.status}`] : []));
   expect(order.indexOf('sluice publish staging: success')).toBeGreaterThanOrEqual(0);
   expect(order.indexOf('sluice sync staging: running')).toBeGreaterThan(
     order.indexOf('sluice publish staging: success'),
@@ -131,7 +118,7 @@ images:
 });
 
 test('two overlapping pipelines: the older one is superseded, the newer one’s version stands', async () => {
-  const from = events.length;
+  const from = world.events.length;
   const first = await release('6.6.0-broken');
   await running(from);
   const second = await release('6.7.1');
@@ -146,7 +133,7 @@ test('two overlapping pipelines: the older one is superseded, the newer one’s 
 
   // GitLab's Re-deploy button, on the jobs of the older pipelines.
   const standing = await staging();
-  const mark = events.length;
+  const mark = world.events.length;
   const publish = await jobNamed(paths.delivery, older!, 'sluice publish staging');
   const again = await press(`/jobs/${publish.id}/retry`);
   await world.gitlab.waitForPipelines();
@@ -170,7 +157,7 @@ test('two overlapping pipelines: the older one is superseded, the newer one’s 
 });
 
 test('a retried old sync follows what stands and turns no commit red', async () => {
-  const from = events.length;
+  const from = world.events.length;
   const [older] = deliveryCommits(0).slice(-2);
   const before = states(paths.delivery, older!);
   const sync = await jobNamed(paths.delivery, older!, 'sluice sync staging');
@@ -180,11 +167,11 @@ test('a retried old sync follows what stands and turns no commit red', async () 
   expect(world.gitlab.jobLog(paths.delivery, job.id)).toMatch(/superseded|Nothing to follow/);
   expect(states(paths.delivery, older!).slice(before.length)).not.toContain('failed');
   expect(states(paths.delivery, older!).at(-1)).toBe('canceled');
-  expect(events.slice(from).some((event) => event.type === 'status' && event.state === 'failed')).toBe(false);
+  expect(world.events.slice(from).some((event) => event.type === 'status' && event.state === 'failed')).toBe(false);
 });
 
 test('a canceled pipeline: the statuses on both commits end canceled, and none stays open', async () => {
-  const from = events.length;
+  const from = world.events.length;
   const commit = await release('6.8.0-broken');
   await running(from);
   const [delivered] = deliveryCommits(from);
@@ -195,7 +182,7 @@ test('a canceled pipeline: the statuses on both commits end canceled, and none s
   expect((await jobNamed(paths.delivery, delivered!, 'sluice sync staging')).status).toBe('canceled');
   expect(states(paths.delivery, delivered!)).toEqual(['pending', 'running', 'canceled']);
   expect(states(paths.app, commit).at(-1)).toBe('canceled');
-  const open = events.flatMap((event) => {
+  const open = world.events.flatMap((event) => {
     if (event.type !== 'status') return [];
     const last = states(event.project, event.sha, event.name).at(-1);
     return last === 'pending' || last === 'running' ? [`${event.project} ${event.name}`] : [];

@@ -2,25 +2,15 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { version } from '../../runner/version.ts';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { GitLabEvent } from '../../sandbox/gitlab/handle.ts';
-import { visitGitLab, type Visitor } from '../../sandbox/gitlab-client.ts';
-import { exampleClusters, paths, seedExamples } from '../../sandbox/seed.ts';
-import { ensureBuilt } from './cli.ts';
-import { openWorld, type StoryWorld } from './parts.ts';
+import { paths } from '../../sandbox/seed.ts';
+import { openExamples, type ExamplesWorld } from './parts.ts';
 
 /** `publish: manual` and `publish: on-tag`: merging stores the state, and delivering it is another step. */
 
-let world: StoryWorld;
-let visitor: Visitor;
-const events: GitLabEvent[] = [];
+let world: ExamplesWorld;
 
 beforeAll(async () => {
-  await ensureBuilt();
-  world = await openWorld({ clusters: Object.keys(exampleClusters) });
-  world.gitlab.on((event) => void events.push(event));
-  visitor = visitGitLab(world.gitlab, world.person.token);
-  await seedExamples(world);
-  await world.gitlab.waitForPipelines();
+  world = await openExamples();
 });
 afterAll(() => world[Symbol.asyncDispose]());
 
@@ -47,12 +37,12 @@ async function merge(mode: string, tag: string): Promise<string> {
 const staging = async () =>
   (await world.registry.tags(`${paths.delivery}/podinfo`)).find((tag) => tag.name === 'staging')?.digest;
 const states = (sha: string) =>
-  events.flatMap((event) =>
+  world.events.flatMap((event) =>
     event.type === 'status' && event.sha === sha && event.name === 'sync: staging/podinfo' ? [event.state] : [],
   );
 async function jobsAt(sha: string) {
-  const [pipeline] = await visitor.pipelines(paths.delivery, sha);
-  const jobs = pipeline ? await visitor.jobs(paths.delivery, pipeline.id) : [];
+  const [pipeline] = await world.visitor.pipelines(paths.delivery, sha);
+  const jobs = pipeline ? await world.visitor.jobs(paths.delivery, pipeline.id) : [];
   return jobs.toSorted((a, b) => (a.name < b.name ? -1 : 1));
 }
 
@@ -66,7 +56,7 @@ test('manual: the merge moves nothing and posts nothing; the button publishes, a
     'sluice publish staging: manual',
     'sluice sync staging: created',
   ]);
-  await visitor.play(paths.delivery, waiting[0]!.id);
+  await world.visitor.play(paths.delivery, waiting[0]!.id);
   await world.gitlab.waitForPipelines();
   expect((await jobsAt(sha)).map(({ status }) => status)).toEqual(['success', 'success']);
   expect(await staging()).not.toBe(before);
@@ -84,10 +74,10 @@ test('on-tag: the merge starts no pipeline; a Git tag delivers the commit that i
   const config = await readFile(join(world.root, 'examples', 'agent-config', agent), 'utf8');
   const opened = config.replace(/^ *protected_branches_only: true\n/m, '');
   await world.gitlab.seed(paths.agents, new Map([[agent, opened]]), 'Tags too', { pipeline: false });
-  const from = events.length;
+  const from = world.events.length;
   await world.gitlab.seed(paths.delivery, new Map([['NOTES.md', 'Release\n']]), 'Release', { tag: '2026.11.1' });
   await world.gitlab.waitForPipelines();
-  const started = events.slice(from).flatMap((event) => (event.type === 'pipeline' ? [event] : []));
+  const started = world.events.slice(from).flatMap((event) => (event.type === 'pipeline' ? [event] : []));
   expect(new Set(started.map(({ ref }) => ref))).toEqual(new Set(['2026.11.1']));
   const [tagged] = started;
   const logs = (await jobsAt(tagged!.sha)).map(({ id, status }) => [status, world.gitlab.jobLog(paths.delivery, id)]);
