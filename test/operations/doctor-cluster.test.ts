@@ -6,12 +6,8 @@ import { doctorWorld, fluxObjects, foundIn, type DoctorWorld } from './doctor-wo
 let world: DoctorWorld;
 beforeAll(async () => {
   world = await doctorWorld();
-  await world.publish();
-  await world.cluster.until('Kustomization', (all) => all.some((one) => readyOf(one) === 'True'), 30_000);
 });
-afterAll(async () => {
-  await world[Symbol.asyncDispose]();
-});
+afterAll(() => world[Symbol.asyncDispose]());
 
 const { patched, removed, added } = changesOf(() => world);
 

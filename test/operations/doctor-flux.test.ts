@@ -1,17 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { changesOf, readyOf } from './doctor-changes.ts';
+import { changesOf } from './doctor-changes.ts';
 import { doctorWorld, expectOpen, foundIn, inDays, settings, type DoctorWorld, type Wanted } from './doctor-world.ts';
 import { pullSecret } from '../../sandbox/seed.ts';
 
 let world: DoctorWorld;
 beforeAll(async () => {
   world = await doctorWorld();
-  await world.publish();
-  await world.cluster.until('Kustomization', (all) => all.some((one) => readyOf(one) === 'True'), 30_000);
 });
-afterAll(async () => {
-  await world[Symbol.asyncDispose]();
-});
+afterAll(() => world[Symbol.asyncDispose]());
 
 const { removed, added } = changesOf(() => world);
 

@@ -5,12 +5,8 @@ import { doctorWorld, expectOpen, foundIn, settings, type DoctorWorld, type Want
 let world: DoctorWorld;
 beforeAll(async () => {
   world = await doctorWorld();
-  await world.publish();
-  await world.cluster.until('Kustomization', (all) => all.some((one) => readyOf(one) === 'True'), 30_000);
 });
-afterAll(async () => {
-  await world[Symbol.asyncDispose]();
-});
+afterAll(() => world[Symbol.asyncDispose]());
 
 const { added } = changesOf(() => world);
 

@@ -4,15 +4,9 @@ import { doctorWorld, foundIn, inDays, settings, type DoctorWorld } from './doct
 let world: DoctorWorld;
 beforeAll(async () => {
   world = await doctorWorld();
-  await world.publish();
 });
-afterEach(async () => {
-  world.cluster.scripts.offline(false);
-  await world.configure(settings);
-});
-afterAll(async () => {
-  await world[Symbol.asyncDispose]();
-});
+afterEach(() => world.restore());
+afterAll(() => world[Symbol.asyncDispose]());
 
 const expectFound = foundIn(() => world);
 

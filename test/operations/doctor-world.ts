@@ -19,6 +19,7 @@ import { binaryPath } from '../../scripts/binaries.mjs';
 import type { Finding } from '../../src/operations/doctor/finding.ts';
 import { systemClock } from '../../src/systems/clock-system.ts';
 import { runCommand } from '../doubles/run-command.ts';
+import { readyOf } from './doctor-changes.ts';
 
 const git = promisify(execFile);
 const root = join(import.meta.dirname, '..', '..');
@@ -101,8 +102,8 @@ export interface DoctorWorld extends AsyncDisposable {
   readonly secrets: readonly string[];
   /** Writes sluice.yaml of the checkout. */
   configure(text: string): Promise<void>;
-  /** Publishes podinfo for staging. */
-  publish(): Promise<void>;
+  /** Takes back `configure`, and that the cluster is offline. */
+  restore(): Promise<void>;
   /** Posts a status on the delivery commit, as Flux's Provider does. */
   post(name: string): Promise<void>;
   /** Variables with which doctor comes with an administrator's kubeconfig. */
@@ -157,7 +158,7 @@ spec:
 `;
 }
 
-/** Builds the world; nothing is published yet. */
+/** Builds the world; podinfo stands in staging. */
 export async function doctorWorld(): Promise<DoctorWorld> {
   await using stack = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'sluice-doctor-'));
@@ -238,6 +239,16 @@ export async function doctorWorld(): Promise<DoctorWorld> {
     const { outcome } = ran.record;
     return { exit: ran.exit, text: ran.text, outcome, findings, open: findings.filter(({ state }) => state !== 'ok') };
   };
+  const configure = (text: string) => writeFile(join(checkout, 'sluice.yaml'), text);
+
+  const published = await runCommand(publishCommand, ['--environment', 'staging'], {
+    env: job(),
+    folder: checkout,
+    clock: systemClock(),
+  });
+  if (published.exit !== 0) throw new Error(published.text);
+  await cluster.until('Kustomization', (found) => found.some((one) => readyOf(one) === 'True'), 30_000);
+
   const all = stack.move();
   return {
     gitlab,
@@ -250,11 +261,6 @@ export async function doctorWorld(): Promise<DoctorWorld> {
     pull,
     clusterToken,
     secrets: [bot.token, push.token, pull.token, clusterToken, cluster.adminToken],
-    async publish() {
-      const args = ['--environment', 'staging'];
-      const ran = await runCommand(publishCommand, args, { env: job(), folder: checkout, clock: systemClock() });
-      if (ran.exit !== 0) throw new Error(ran.text);
-    },
     async post(name) {
       const { stdout } = await git('git', ['rev-parse', 'HEAD'], { cwd: checkout });
       const answer = await fetch(`${gitlab.url}/api/v4/projects/${id}/statuses/${stdout.trim()}`, {
@@ -269,7 +275,11 @@ export async function doctorWorld(): Promise<DoctorWorld> {
       await writeFile(admin, cluster.kubeconfig(context, cluster.adminToken));
       return { KUBECONFIG: admin };
     },
-    configure: (text) => writeFile(join(checkout, 'sluice.yaml'), text),
+    configure,
+    restore() {
+      cluster.scripts.offline(false);
+      return configure(settings);
+    },
     doctor: (args, env) => lookIn(checkout, args, env),
     doctorRecord: (args, env) => run(checkout, args, env),
     async doctorIn(at, args, env) {

@@ -13,15 +13,9 @@ import { doctorWorld, foundIn, settings, type DoctorWorld } from './doctor-world
 let world: DoctorWorld;
 beforeAll(async () => {
   world = await doctorWorld();
-  await world.publish();
 });
-afterEach(async () => {
-  world.cluster.scripts.offline(false);
-  await world.configure(settings);
-});
-afterAll(async () => {
-  await world[Symbol.asyncDispose]();
-});
+afterEach(() => world.restore());
+afterAll(() => world[Symbol.asyncDispose]());
 
 const expectFound = foundIn(() => world);
 
