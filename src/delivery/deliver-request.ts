@@ -3,7 +3,7 @@ import type { GitLab, GitLabMergeRequest } from '../systems/gitlab.ts';
 import { backoff } from './backoff.ts';
 import type { Delivery, DeliveryOutcome, MergeRequestRef } from './commit.ts';
 import type { Order, Workplace } from './order.ts';
-import { prepare, type Prepared, referenceOf, versionOf } from './prepare.ts';
+import { deliveryOf, prepare, type Prepared, referenceOf, versionOf } from './prepare.ts';
 import {
   parseRequestBlock,
   type RequestBlock,
@@ -155,23 +155,4 @@ function commitOf(
   const { iid, url, state, branch } = request;
   const mergeRequest: MergeRequestRef = { iid, url, state, branch };
   return { project: order.project, branch, sha, mergeRequest, origins: block?.origin ? [block.origin] : [] };
-}
-
-function deliveryOf(
-  order: Order,
-  prepared: Prepared,
-  outcome: DeliveryOutcome,
-  commit: Delivery['commit'],
-  attempts: number,
-): Delivery {
-  return {
-    outcome,
-    apps: order.changes.map((change) => change.app),
-    environments: order.environments,
-    commit,
-    manifest: prepared.plan.manifest,
-    diff: prepared.plan.diff,
-    skipped: prepared.skipped,
-    attempts,
-  };
 }

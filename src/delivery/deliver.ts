@@ -4,7 +4,7 @@ import type { Delivery, DeliveryOutcome } from './commit.ts';
 import { judgeStanding } from './history.ts';
 import type { Order, Workplace } from './order.ts';
 import { isOrdered, type Past, type Standing } from './past.ts';
-import { prepare, type Prepared } from './prepare.ts';
+import { deliveryOf, prepare, type Prepared } from './prepare.ts';
 import { openTip } from './tip.ts';
 
 /** Commits of others that one lost race counts at most. */
@@ -24,8 +24,10 @@ export async function deliverByPush(order: Order, work: Workplace): Promise<Deli
     const head = await clone.head();
     const prepared = await prepare(await openTip(clone, cache, signal), past, order);
     if (attempts === 1) for (const note of prepared.notes) work.note(note);
-    const result = (outcome: DeliveryOutcome, stands: Standing | null): Delivery =>
-      deliveryOf(order, clone.branch, prepared, outcome, stands, attempts - 1);
+    const result = (outcome: DeliveryOutcome, stands: Standing | null): Delivery => {
+      const commit = stands && { project: order.project, branch: clone.branch, ...stands, mergeRequest: null };
+      return deliveryOf(order, prepared, outcome, commit, attempts - 1);
+    };
     if (prepared.pairs.length === 0) return result('superseded', await past.standing(askedPairs(order)));
     if (prepared.plan.files.size === 0) return result('unchanged', await past.standing(namesOf(prepared)));
     await order.verified();
@@ -70,27 +72,6 @@ async function isOutrun(past: Past, order: Order): Promise<boolean> {
   return askedPairs(order).every(
     ({ app, environment }) => judgeStanding(claims, app, environment, order.origin).standing === 'superseded',
   );
-}
-
-/** The record of a delivery by push. */
-function deliveryOf(
-  order: Order,
-  branch: string,
-  prepared: Prepared,
-  outcome: DeliveryOutcome,
-  stands: Standing | null,
-  attempts: number,
-): Delivery {
-  return {
-    outcome,
-    apps: order.changes.map((change) => change.app),
-    environments: order.environments,
-    commit: stands && { project: order.project, branch, ...stands, mergeRequest: null },
-    manifest: prepared.plan.manifest,
-    diff: prepared.plan.diff,
-    skipped: prepared.skipped,
-    attempts,
-  };
 }
 
 function askedPairs(order: Order): readonly { readonly app: string; readonly environment: string }[] {

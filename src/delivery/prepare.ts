@@ -3,7 +3,7 @@ import { formatImage } from '../app/image.ts';
 import type { Config, Pair } from '../config/config.ts';
 import { appOf, environmentOf, pairOf } from '../config/pair.ts';
 import { Fault } from '../fault.ts';
-import type { CommitClaim, SkippedPair } from './commit.ts';
+import type { Delivery, DeliveryOutcome, CommitClaim, SkippedPair } from './commit.ts';
 import { judgeStanding } from './history.ts';
 import { formatMessage } from './message.ts';
 import type { Order } from './order.ts';
@@ -161,4 +161,24 @@ export function referenceOf(image: ImageChange): string {
 
 function skip(pair: Pair, reason: SkippedPair['reason'], message: string): SkippedPair {
   return { app: pair.app.name, environment: pair.environment.name, reason, message };
+}
+
+/** The record of what became of it. */
+export function deliveryOf(
+  order: Order,
+  { plan, skipped }: Prepared,
+  outcome: DeliveryOutcome,
+  commit: Delivery['commit'],
+  attempts: number,
+): Delivery {
+  return {
+    outcome,
+    apps: order.changes.map((change) => change.app),
+    environments: order.environments,
+    commit,
+    manifest: plan.manifest,
+    diff: plan.diff,
+    skipped,
+    attempts,
+  };
 }
