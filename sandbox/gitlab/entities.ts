@@ -238,12 +238,7 @@ export function projectEntity(state: State, project: Project, user: User | null,
 
 export function environmentEntity(state: State, environment: Environment) {
   return {
-    id: environment.id,
-    name: environment.name,
-    slug: environment.slug,
-    external_url: environment.externalUrl,
-    created_at: environment.createdAt,
-    updated_at: environment.updatedAt,
+    ...basicEnvironmentEntity(environment),
     tier: environment.tier,
     state: environment.state,
     auto_stop_at: null,

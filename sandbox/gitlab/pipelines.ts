@@ -174,6 +174,29 @@ export type JobNames =
   | { readonly predefined: Values; readonly settings: Values; readonly like?: undefined; readonly user?: undefined }
   | { readonly like: JobPart; readonly user: User };
 
+/** A job or status in state `created`. */
+export function newRow(
+  state: State,
+  row: Pick<Row, 'id' | 'kind' | 'pipeline' | 'name' | 'stage' | 'stageIndex' | 'user' | 'job'> &
+    Partial<Pick<Row, 'allowFailure'>>,
+): Row {
+  return {
+    createdAt: state.time(),
+    status: 'created',
+    description: null,
+    targetUrl: null,
+    coverage: null,
+    allowFailure: false,
+    startedAt: null,
+    finishedAt: null,
+    queuedAt: null,
+    retried: false,
+    failureReason: null,
+    downstream: null,
+    ...row,
+  };
+}
+
 /** Adds a job (again, for a retry) in state `created`. */
 export function addJob(state: State, pipeline: Pipeline, spec: JobSpec, stageIndex: number, names: JobNames): Row {
   const id = state.next('row');
@@ -199,7 +222,7 @@ export function addJob(state: State, pipeline: Pipeline, spec: JobSpec, stageInd
   const settings = environmentSettings(spec);
   const group = spec.data['resource_group'];
   const environmentName = names.like ? names.like.environment : settings && deep(settings.name);
-  const row: Row = {
+  const row = newRow(state, {
     id,
     kind: spec.data['trigger'] === undefined ? 'job' : 'bridge',
     pipeline,
@@ -207,17 +230,7 @@ export function addJob(state: State, pipeline: Pipeline, spec: JobSpec, stageInd
     stage: spec.stage,
     stageIndex,
     user,
-    createdAt: state.time(),
-    status: 'created',
-    description: null,
-    targetUrl: null,
-    coverage: null,
     allowFailure: spec.allowFailure === true,
-    startedAt: null,
-    finishedAt: null,
-    queuedAt: null,
-    retried: false,
-    failureReason: null,
     job: {
       spec,
       token: jobToken(state, id, pipeline.project.id, user.id),
@@ -232,8 +245,7 @@ export function addJob(state: State, pipeline: Pipeline, spec: JobSpec, stageInd
       cancel: null,
       variables: names.like?.variables ?? [],
     },
-    downstream: null,
-  };
+  });
   pipeline.rows.push(row);
   state.rows.set(id, row);
   if (row.job?.environment && settings) {

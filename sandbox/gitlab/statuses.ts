@@ -1,7 +1,7 @@
 import type { Hono } from 'hono';
 import { mayUpdatePipeline } from './access.ts';
 import { statusEntity } from './entities.ts';
-import { addPipeline, announce, newPipeline, recalculate } from './pipelines.ts';
+import { addPipeline, announce, newPipeline, newRow, recalculate } from './pipelines.ts';
 import { isChild } from './downstream.ts';
 import { branchesWith, resolveCommit } from './repositories.ts';
 import {
@@ -142,7 +142,7 @@ async function post(
   if (!mayUpdatePipeline(state, user, project, pipeline.mergeRequest?.sourceBranch ?? pipeline.ref)) throw forbidden();
   const existing = openRow(pipeline, name, user);
   const fields = checkFields(pipeline, name, values);
-  const row = existing ?? newRow(state, pipeline, name, user);
+  const row = existing ?? newStatus(state, pipeline, name, user);
   if (existing && existing.status === wanted && state.idempotentStatuses) {
     Object.assign(existing, fields);
     return existing;
@@ -181,29 +181,9 @@ function openRow(pipeline: Pipeline, name: string, user: User): Row | undefined 
   );
 }
 
-function newRow(state: State, pipeline: Pipeline, name: string, user: User): Row {
-  return {
-    id: state.next('row'),
-    kind: 'external',
-    pipeline,
-    name,
-    stage: externalStage.name,
-    stageIndex: externalStage.index,
-    user,
-    createdAt: state.time(),
-    status: 'created',
-    description: null,
-    targetUrl: null,
-    coverage: null,
-    allowFailure: false,
-    startedAt: null,
-    finishedAt: null,
-    queuedAt: null,
-    retried: false,
-    failureReason: null,
-    job: null,
-    downstream: null,
-  };
+function newStatus(state: State, pipeline: Pipeline, name: string, user: User): Row {
+  const { name: stage, index: stageIndex } = externalStage;
+  return newRow(state, { id: state.next('row'), kind: 'external', pipeline, name, stage, stageIndex, user, job: null });
 }
 
 /** Validation: a hash of field → messages. Code points are counted, as Ruby does. */
