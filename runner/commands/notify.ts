@@ -1,5 +1,5 @@
 import type { Command } from '../command.ts';
-import { placeFlags } from '../settings/flags.ts';
+import { pairFlags, placeFlags } from '../settings/flags.ts';
 
 export const notifyCommand: Command = {
   name: 'notify',
@@ -8,13 +8,7 @@ export const notifyCommand: Command = {
     'Finds the Flux sources that deliver the apps and asks them to reconcile, by the ways of `notify:` in sluice.yaml. `sluice sync` does this too, and waits for the outcome.',
   arguments: [],
   flags: [
-    {
-      name: 'environment',
-      type: 'list',
-      value: 'NAME',
-      summary: 'environment of sluice.yaml (default: the job’s environment, else all)',
-    },
-    { name: 'app', type: 'list', value: 'NAME', summary: 'only these apps' },
+    ...pairFlags,
     {
       name: 'published',
       type: 'string',

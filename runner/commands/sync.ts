@@ -1,5 +1,5 @@
 import type { Command } from '../command.ts';
-import { placeFlags } from '../settings/flags.ts';
+import { pairFlags, placeFlags } from '../settings/flags.ts';
 
 export const syncCommand: Command = {
   name: 'sync',
@@ -8,13 +8,7 @@ export const syncCommand: Command = {
     'Asks Flux in every cluster of the environment to fetch what was published, follows it until it is healthy or has certainly failed, and posts external job statuses on the delivery commit and on each application commit that it came from. Every way out posts a final state; --repair only closes what ended jobs left open.',
   arguments: [],
   flags: [
-    {
-      name: 'environment',
-      type: 'list',
-      value: 'NAME',
-      summary: 'environment of sluice.yaml (default: the job’s environment, else all)',
-    },
-    { name: 'app', type: 'list', value: 'NAME', summary: 'only these apps' },
+    ...pairFlags,
     {
       name: 'published',
       type: 'string',

@@ -48,6 +48,17 @@ export function givenGitLab(flags: readonly Flag[], values: Values): string | un
   return flags.includes(gitlabFlag) && values.given('gitlab') ? values.string('gitlab') : undefined;
 }
 
+/** Which apps in which environments, for commands that look at what was published. */
+export const pairFlags: readonly Flag[] = [
+  {
+    name: 'environment',
+    type: 'list',
+    value: 'NAME',
+    summary: 'environment of sluice.yaml (default: the job’s environment, else all)',
+  },
+  { name: 'app', type: 'list', value: 'NAME', summary: 'only these apps' },
+];
+
 /** Where the delivery repository and its artifacts are, for commands that look at what was published. */
 export const placeFlags: readonly Flag[] = [
   {
