@@ -6,7 +6,7 @@ import type { CredentialSystems } from '../../src/operations/doctor/examine-cred
 import { judge, type Finding } from '../../src/operations/doctor/finding.ts';
 import type { GitLab } from '../../src/systems/gitlab.ts';
 import { repositoryUrls } from '../../src/sync/target.ts';
-import type { Scene } from './doctor.run.ts';
+import type { Scene } from './doctor.scene.ts';
 
 /** Looks at every cluster of the environments asked for, all at once. */
 export async function examineClusters(scene: Scene): Promise<readonly Finding[]> {

@@ -1,7 +1,4 @@
-import type { Config, Pair } from '../../src/config/config.ts';
-import { allPairs, environmentOf } from '../../src/config/pair.ts';
-import { parseConfig } from '../../src/config/parse.ts';
-import { answerOr, attempt, type Attempt } from '../../src/operations/doctor/attempt.ts';
+import { answerOr, attempt } from '../../src/operations/doctor/attempt.ts';
 import { judgeCleanup } from '../../src/operations/doctor/cleanup.ts';
 import {
   examineApplications,
@@ -9,7 +6,6 @@ import {
   examineReach,
   examineToken,
   readProject,
-  type TokenInHand,
 } from '../../src/operations/doctor/examine-gitlab.ts';
 import { examineRegistry } from '../../src/operations/doctor/examine-registry.ts';
 import { examineTools } from '../../src/operations/doctor/examine-tools.ts';
@@ -19,35 +15,15 @@ import { judgeProject } from '../../src/operations/doctor/membership.ts';
 import type { CommandResult } from '../command.ts';
 import type { Context } from '../context.ts';
 import { examineClusters } from './doctor.clusters.ts';
-import { readDoctorPlace, type DoctorPlace } from './doctor.place.ts';
+import { readScene, TOKEN, tokenOf, type Scene } from './doctor.scene.ts';
 import { doctorResult } from './doctor.text.ts';
-
-/** What is known before anything is asked. */
-export interface Scene {
-  readonly context: Context;
-  readonly place: DoctorPlace;
-  readonly config: Config | null;
-  /** Pairs of the environments asked for. */
-  readonly pairs: readonly Pair[];
-  /** SLUICE_GITLAB_TOKEN, where there is one and GitLab's address is known. */
-  readonly token: TokenInHand | null;
-  readonly inJob: boolean;
-  readonly wants: (check: Check) => boolean;
-}
-
-const TOKEN = 'SLUICE_GITLAB_TOKEN';
 
 /** `doctor`. Faults: those of the flags alone; all others are findings. */
 export async function run(context: Context): Promise<CommandResult> {
-  const { values, job, reporter, processes } = context;
+  const { values, reporter, processes } = context;
   const asked = values.list('check');
-  const wants = (check: Check) => asked.length === 0 || asked.includes(check);
-  const place = await readDoctorPlace(context);
-  const inJob = job.jobId !== undefined;
-  const token = await tokenOf(context, place, TOKEN);
-  const found = await readConfig(context, place, token);
-  const config = answerOr(found, null);
-  const scene: Scene = { context, place, config, pairs: pairsOf(context, config, place), token, inJob, wants };
+  const scene = await readScene(context, asked);
+  const { wants, place } = scene;
   reporter.step('Looking at the chain');
   const findings = await Promise.all([
     wants('tools') ? examineTools(processes) : [],
@@ -56,7 +32,7 @@ export async function run(context: Context): Promise<CommandResult> {
     wants('registry') ? examineRegistries(scene) : [],
     examineClusters(scene),
   ]);
-  const looked = [...judgeConfig(found, scene), ...findings.flat()].filter(({ check }) => wants(check));
+  const looked = [...judgeConfig(scene), ...findings.flat()].filter(({ check }) => wants(check));
   const all = [...looked, ...asked.flatMap((check) => notLooked(check as Check, looked, scene))];
   return doctorResult(all, { outcome: sumOfFindings(all), exit: exitOfFindings(all), place });
 }
@@ -75,41 +51,7 @@ function notLooked(check: Check, looked: readonly Finding[], { config, token, pl
   return [ok('not-needed', 'nothing here needs it')];
 }
 
-/** sluice.yaml of this folder, else that of the delivery project. */
-async function readConfig(
-  context: Context,
-  { project, branch }: DoctorPlace,
-  token: TokenInHand | null,
-): Promise<Attempt<Config>> {
-  const here = await attempt(() => context.config());
-  if ('answer' in here || here.fault.code !== 'config_missing' || context.values.given('config')) return here;
-  if (token === null || project === null) return here;
-  const there = await attempt(async () => {
-    const ref = branch ?? (await token.gitlab.project(project))?.defaultBranch ?? 'main';
-    const text = await token.gitlab.file(project, 'sluice.yaml', ref);
-    return text === null ? null : parseConfig(text, `${project}: sluice.yaml`);
-  });
-  if ('fault' in there) return there.fault.code === 'config_invalid' ? there : here;
-  return there.answer === null ? here : { answer: there.answer };
-}
-
-/** A token by variable, with the GitLab to ask. */
-export async function tokenOf(context: Context, { url }: DoctorPlace, variable: string): Promise<TokenInHand | null> {
-  const secret = context.secret(variable);
-  if (!secret || url === null) return null;
-  return { variable, secret, gitlab: await context.inspect.gitlab(url, secret, 'private') };
-}
-
-function pairsOf({ values, job }: Context, config: Config | null, { registry }: DoctorPlace): readonly Pair[] {
-  if (config === null) return [];
-  const names = config.environments.map(({ name }) => name);
-  const asked = values.list('environment').map((name) => environmentOf(config, name).name);
-  const own = job.environment;
-  const wanted = asked.length > 0 ? asked : own !== undefined && names.includes(own) ? [own] : names;
-  return allPairs(config, registry ?? undefined).filter(({ environment }) => wanted.includes(environment.name));
-}
-
-function judgeConfig(found: Attempt<Config>, { context, inJob, place }: Scene): readonly Finding[] {
+function judgeConfig({ found, context, inJob, place }: Scene): readonly Finding[] {
   const name = 'answer' in found ? found.answer.file : (context.values.string('config') ?? 'sluice.yaml');
   const { ok, fault, unknown } = judge('config', name);
   if ('answer' in found) {
