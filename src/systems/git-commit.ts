@@ -16,7 +16,8 @@ const REF = 'refs/sluice/commit';
 /**
  * Writes one commit on `parent` that replaces the contents of `files`, by one `git fast-import`: no work tree, no
  * index, and none of the other blobs is needed. `modes` are those of the parent's files; a new one gets 100644.
- * Fault `tree_refused` where a path is a symlink or submodule. `at`: seconds since the epoch. Answers the commit's id.
+ * Fault `tree_refused` where a path is a symlink or
+ * submodule, or no UTF-8. `at`: seconds since the epoch. Answers the commit's id.
  */
 export async function writeCommit(
   git: Git,
@@ -31,6 +32,8 @@ export async function writeCommit(
   const parts: (string | Uint8Array)[] = ['feature done\n', `commit ${REF}\nmark :1\n`];
   parts.push(`author ${person}committer ${person}`, ...data(Buffer.from(message)), `from ${parent}\n`);
   for (const [path, content] of files) {
+    // What git gave is no UTF-8 where it was decoded to this: written back it would be another file.
+    if (path.includes('\uFFFD')) throw new Fault('tree_refused', `the name of ${path} is not UTF-8`);
     const mode = modes.get(path) ?? '100644';
     if (!mode.startsWith('100')) {
       throw new Fault('tree_refused', `${path} is a ${mode === '120000' ? 'symlink' : 'submodule'}, not a file`);

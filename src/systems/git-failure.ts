@@ -62,11 +62,12 @@ const STATUS = /^\s*!.*$/gm;
 
 /** Why a push failed, from stdout of `--porcelain` and stderr. A hook that names a race is a race, not a policy. */
 export function classifyPush(output: string): 'raced' | 'refused' | GitFailure {
-  if (/The requested URL returned error/i.test(output)) return classifyFetch(output);
   const statuses = (output.match(STATUS) ?? []).join('\n');
+  if (statuses === '' && /The requested URL returned error/i.test(output)) return classifyFetch(output);
   if (RACED_STATUS.some((pattern) => pattern.test(statuses))) return 'raced';
   if (RACED.some((pattern) => pattern.test(output))) return 'raced';
-  const fetch = classifyFetch(output);
+  // Where there is a status the server took the credential: what else is said are a hook's words.
+  const fetch = statuses === '' ? classifyFetch(output) : 'unavailable';
   if (fetch !== 'unavailable') return fetch;
   if (POLICY.some((pattern) => pattern.test(output))) return 'refused';
   return /\[(remote )?rejected\]|^!\t/m.test(output) ? 'refused' : 'unavailable';
@@ -82,19 +83,26 @@ const TRANSIENT = [
 /** This side's disk is full, or a limit (signal 25 is SIGXFSZ) reached; the server's own lines begin with "remote:". */
 const NO_ROOM = /^(?!remote:).*(No space left on device|Disk quota exceeded|File too large|died of signal 25)/im;
 
-/** Is the failure one that may be gone in a moment? */
+/** Is the failure one that may be gone in a moment? What the server says of itself ("remote:") tells nothing of the connection. */
 export function isTransient(stderr: string): boolean {
-  return classifyFetch(stderr) === 'unavailable' && TRANSIENT.some((pattern) => pattern.test(stderr));
+  const own = stderr.replaceAll(/^remote:.*$/gm, '');
+  return classifyFetch(stderr) === 'unavailable' && TRANSIENT.some((pattern) => pattern.test(own));
 }
 
-/** The server's words in stderr: lines that begin with "remote:", else git's own; no blank lines, no rulers, one line. */
+/**
+ * The server's words in stderr: lines that begin with "remote:", else git's own; no blank lines, no rulers, no control
+ * characters, one line.
+ */
 export function serverWords(output: string): string {
-  const lines = output.split(/\r|\n/).map((line) => line.trim());
+  const lines = output.split(/\r|\n/).map((line) => line.replaceAll(/\p{Cc}+/gu, ' ').trim());
   const remote = lines.flatMap((line) => /^remote:\s*(.*\S)/.exec(line)?.[1] ?? []);
-  const own = lines.filter((line) => /^(fatal|error|ssh|!)[:\s]|rejected\]/.test(line));
+  const own = lines.filter((line) => /^(fatal|error|ssh|redirect|!)[:\s]|rejected\]/.test(line));
   const words = (remote.length > 0 ? [...remote, ...own.filter((line) => /rejected/.test(line))] : own)
     .filter((line) => /\w/.test(line) && !/^=+$/.test(line))
-    .map((line) => line.replace(/^(GitLab|GL-HOOK-ERR|ERROR|error|fatal):\s*/, ''));
+    .map((line) => line.replace(/^(GitLab|GL-HOOK-ERR|ERROR|error|fatal):\s*/, ''))
+    .map((line) => line.replace(/^could not read (Username|Password) for .*/, 'the credential is refused (401)'))
+    .map((line) => line.replace(/^!\s+\S+\s+(?=\[)/, ''))
+    .filter((line, _, all) => all.length === 1 || !line.startsWith('failed to push some refs to'));
   return (
     withoutUser([...new Set(words)].join('; '))
       .replaceAll(/(:\/\/)[^/@\s']*@/g, '$1')

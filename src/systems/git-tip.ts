@@ -40,7 +40,8 @@ async function readHistory(
   const flags = ['-z', '--no-color', '--decorate=full', format];
   const { text } = await git(['log', ...flags, '--end-of-options', 'HEAD', ...without, '--']);
   const decorated = parseLog(text);
-  const branch = /(?:^|, )HEAD -> refs\/heads\/([^\s,]+)/.exec(decorated[0]?.message.split('\n')[0] ?? '')?.[1] ?? null;
+  const branch =
+    /(?:^|, )HEAD -> refs\/heads\/(\S+?)(?:, |$)/.exec(decorated[0]?.message.split('\n')[0] ?? '')?.[1] ?? null;
   const commits = decorated.map((commit) => ({
     ...commit,
     message: commit.message.slice(commit.message.indexOf('\n') + 1),

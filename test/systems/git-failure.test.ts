@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { classifyPush } from '../../src/systems/git-failure.ts';
+import { classifyPush, isTransient, serverWords } from '../../src/systems/git-failure.ts';
 
 const porcelain = (reason: string, flag = '[remote rejected]') =>
   `To https://gitlab.example.com/shop/delivery.git\n!\tabc:refs/heads/main\t${flag} (${reason})\nDone\nerror: failed to push some refs`;
@@ -30,6 +30,10 @@ describe('a rejected push is refused', () => {
     hook('Only non-fast-forward pushes by the release team'),
     hook('GL-HOOK-ERR: stale info in the header'),
     hook('no words that anybody knows'),
+    hook('HTTP Basic: Access denied'),
+    hook('The project you were looking for could not be found.'),
+    hook("couldn't find remote ref main"),
+    hook('The requested URL returned error: 503'),
     porcelain('deny updating a hidden ref'),
     porcelain('protected branch hook declined'),
   ])('%s', (output) => expect(classifyPush(output)).toBe('refused'));
@@ -42,4 +46,18 @@ describe('a failed push is neither', () => {
     ["fatal: unable to access 'https://x/': Could not resolve host: x", 'unavailable'],
     ['remote: HTTP Basic: Access denied\nfatal: Authentication failed', 'refused-token'],
   ])('%s', (output, why) => expect(classifyPush(output)).toBe(why));
+});
+
+test('a hook that speaks of connections is not tried again', () => {
+  expect(isTransient(hook('Connection reset by peer'))).toBe(false);
+  expect(isTransient('fatal: unable to access: Recv failure: Connection reset by peer')).toBe(true);
+});
+
+test('the server’s words are told in one line, without what moves a terminal', () => {
+  expect(serverWords(`remote: GitLab: \u001B[31mno\u001B[0m\n${porcelain('pre-receive hook declined')}`)).toBe(
+    '[31mno [0m; [remote rejected] (pre-receive hook declined)',
+  );
+  expect(serverWords("fatal: could not read Username for 'https://x': terminal prompts disabled")).toBe(
+    'the credential is refused (401)',
+  );
 });
