@@ -2,7 +2,7 @@ import type { AppChange } from '../app/change.ts';
 import type { Config } from '../config/config.ts';
 import { appOf } from '../config/pair.ts';
 import { Fault } from '../fault.ts';
-import type { GitLab } from '../systems/gitlab.ts';
+import type { GitLab, GitLabMergeRequest } from '../systems/gitlab.ts';
 
 /** States of a pipeline in which nothing of it runs. */
 const ENDED = new Set(['success', 'failed', 'canceled', 'skipped']);
@@ -11,7 +11,7 @@ const LATEST_MS = 3_600_000;
 
 /**
  * Asks GitLab whether a change comes from where it says: its project is the app's in sluice.yaml, and its pipeline runs
- * there for this commit and ref; a merge request's pipeline counts for its source branch. A trigger's sender can claim
+ * there for this commit and ref; a merge request's pipeline counts for its source branch, a fork's not at all. A trigger's sender can claim
  * anything, also an origin that was true once: of a pipeline triggered at `triggeredAt` (milliseconds since the epoch;
  * null: it was not) the origin must have run then, or ended shortly before. Faults `origin_refused`, those of GitLab.
  */
@@ -36,7 +36,10 @@ export async function verifyOrigin(
   if (pipeline === null) return refuse(`${origin.project} has no pipeline ${origin.pipeline}`);
   const says = `pipeline ${origin.pipeline} of ${origin.project}`;
   if (pipeline.sha !== origin.commit) return refuse(`${says} is of commit ${pipeline.sha}, not of ${origin.commit}`);
-  const ref = await branchOf(gitlab, origin.project, pipeline.ref);
+  const request = await requestOf(gitlab, origin.project, pipeline.ref);
+  // It runs in the project, but whose code and branch names they are the project does not decide.
+  if (request?.fork) return refuse(`${says} is of a fork's merge request, ${request.url}`);
+  const ref = request?.branch ?? pipeline.ref;
   if (ref !== origin.ref) return refuse(`${says} is of ${ref}, not of ${origin.ref}`);
   const ended = ENDED.has(pipeline.status) ? pipeline.finishedAt : null;
   if (triggeredAt !== null && ended !== null && ended < triggeredAt - LATEST_MS) {
@@ -48,8 +51,8 @@ export async function verifyOrigin(
   }
 }
 
-/** The source branch where a ref is a merge request's (`refs/merge-requests/N/head` or `/merge`), else the ref. */
-async function branchOf(gitlab: GitLab, project: string, ref: string): Promise<string> {
+/** The merge request that a ref is of (`refs/merge-requests/N/head` or `/merge`), or null. */
+async function requestOf(gitlab: GitLab, project: string, ref: string): Promise<GitLabMergeRequest | null> {
   const iid = /^refs\/merge-requests\/(\d+)\//.exec(ref)?.[1];
-  return iid === undefined ? ref : ((await gitlab.mergeRequest(project, Number(iid)))?.branch ?? ref);
+  return iid === undefined ? null : gitlab.mergeRequest(project, Number(iid));
 }

@@ -16,6 +16,11 @@ export async function ask<T>(needs: string, schema: z.ZodType<T>, call: () => Pr
     if (error.status === 404) return null;
     throw refusalFault(error, needs);
   }
+  return fitting(schema, answer);
+}
+
+/** An answer as its schema says; Fault `gitlab_unavailable` where it does not fit. */
+export function fitting<T>(schema: z.ZodType<T>, answer: unknown): T {
   const parsed = schema.safeParse(answer);
   if (parsed.success) return parsed.data;
   throw new Fault('gitlab_unavailable', `GitLab's answer does not fit: ${z.prettifyError(parsed.error)}`, {

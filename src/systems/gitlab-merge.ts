@@ -2,7 +2,7 @@ import type { Commits, MergeRequests } from '@gitbeaker/rest';
 import { z } from 'zod';
 import { Fault } from '../fault.ts';
 import type { Clock } from './clock.ts';
-import { ask } from './gitlab-ask.ts';
+import { ask, fitting } from './gitlab-ask.ts';
 import { GitLabRefusal, refusalFault } from './gitlab-refusal.ts';
 import { mergeRequestSchema } from './gitlab-schema.ts';
 import type { GitLab, GitLabMergeRequest } from './gitlab.ts';
@@ -37,7 +37,8 @@ export function connectMergeRequests(
         ...(state === 'all' ? {} : { state }),
       }),
     );
-    return found ?? [];
+    // GitLab also lists those of forks, whose branches anybody can name.
+    return (found ?? []).filter((request) => branches.sourceBranch === undefined || !request.fork);
   };
   const show: MergeRequestPart['mergeRequest'] = (project, iid) =>
     ask(needs, mergeRequestSchema, () => requests.show(project, iid));
@@ -52,7 +53,7 @@ export function connectMergeRequests(
           labels: fields.labels.join(','),
           removeSourceBranch: true,
         });
-        return mergeRequestSchema.parse(answer);
+        return fitting(mergeRequestSchema, answer);
       } catch (error) {
         if (!(error instanceof GitLabRefusal)) throw error;
         // 409: there is one already. No answer, or a gateway's: it may have been made all the same.
@@ -63,15 +64,21 @@ export function connectMergeRequests(
           });
           if (standing !== undefined) return standing;
         }
-        throw mergeFault(error, `${fields.sourceBranch} into ${fields.targetBranch}`);
+        throw mergeFault(error, `a merge request of ${fields.sourceBranch} into ${fields.targetBranch}`);
       }
     },
     async updateMergeRequest(project, iid, fields) {
       const { state, ...rest } = fields;
-      const updated = await ask(needs, mergeRequestSchema, () =>
-        requests.edit(project, iid, { ...rest, ...(state === undefined ? {} : { stateEvent: state }) }),
-      );
-      return visible(updated, project, iid);
+      try {
+        const answer: unknown = await requests.edit(project, iid, {
+          ...rest,
+          ...(state === undefined ? {} : { stateEvent: state }),
+        });
+        return fitting(mergeRequestSchema, answer);
+      } catch (error) {
+        if (!(error instanceof GitLabRefusal)) throw error;
+        throw mergeFault(error, `to change merge request !${iid} of ${project}`);
+      }
     },
     async autoMerge(project, iid, sha) {
       for (let poll = 0; ; poll += 1) {
@@ -80,7 +87,8 @@ export function connectMergeRequests(
         if (request.state === 'closed')
           throw new Fault('push_refused', `merge request ${request.url} is closed`, { hint: 'Reopen it.' });
         const last = poll >= settlePolls;
-        if (last || !computing.has(request.detailedMergeStatus)) {
+        // GitLab learns of a push after it has accepted it: until then it would answer 409 to the new tip.
+        if (last || (request.sha === sha && !computing.has(request.detailedMergeStatus))) {
           if (await accept(requests, project, request, sha, last)) return;
         }
         await clock.sleep(1000, signal);
@@ -118,7 +126,7 @@ async function accept(
       const notYet = [405, 406, 422].includes(error.status);
       if (notYet && !last) return false;
       if (notYet && index < attempts.length - 1) continue;
-      throw mergeFault(error, `${request.url} (${request.detailedMergeStatus})`);
+      throw mergeFault(error, `to merge ${request.url} (${request.detailedMergeStatus})`);
     }
   }
   return false;
@@ -129,14 +137,20 @@ function visible(request: GitLabMergeRequest | null, project: string, iid: numbe
   throw new Fault('token_refused', `merge request !${iid} of ${project} is not there, or not visible`, { hint: needs });
 }
 
+/** `what` was refused. */
 function mergeFault(refusal: GitLabRefusal, what: string): Fault {
   if (refusal.status === 409)
-    return new Fault('branch_taken', `${what}: ${refusal.words}`, {
+    return new Fault('branch_taken', `GitLab refuses ${what}: ${refusal.words}`, {
       hint: 'The branch has moved meanwhile; run again.',
     });
   if (refusal.status === 404) return new Fault('token_refused', `${what}: ${refusal.message}`, { hint: needs });
+  // GitLab answers 401 to a valid token that may not merge into the target branch.
+  if (refusal.status === 401)
+    return new Fault('token_refused', refusal.message, {
+      hint: `The token is wrong or expired, or its bot may not merge into that branch. ${needs}`,
+    });
   if ([400, 405, 406, 422].includes(refusal.status))
-    return new Fault('push_refused', `GitLab refuses to merge ${what}: ${refusal.words}`, {
+    return new Fault('push_refused', `GitLab refuses ${what}: ${refusal.words}`, {
       hint: 'Look at the merge request for what is missing (approvals, pipeline, conflicts).',
     });
   return refusalFault(refusal, needs);

@@ -54,6 +54,9 @@ export interface GitLabMergeRequest extends MergeRequestRef {
   readonly author: string;
   readonly mergeCommit: string | null;
   readonly targetBranch: string;
+  /** Its source branch is another project's: anybody may have named it so. */
+  readonly fork: boolean;
+  readonly draft: boolean;
   readonly detailedMergeStatus: string;
 }
 
@@ -97,10 +100,14 @@ export interface GitLab {
   ): Promise<readonly GitLabStatus[]>;
   /** One post. Sends `pipeline_id` where the report has one, else `ref`: GitLab answers 404 when the two disagree. */
   postStatus(report: StatusReport): Promise<PostAnswer>;
-  /** Open merge requests from a branch (any state with `state: 'all'`). */
+  /** Open merge requests (or those of `state`); with `sourceBranch` only those from a branch of the project itself. */
   mergeRequests(
     project: string,
-    filter: { readonly sourceBranch?: string; readonly targetBranch?: string; readonly state?: 'opened' | 'all' },
+    filter: {
+      readonly sourceBranch?: string;
+      readonly targetBranch?: string;
+      readonly state?: 'opened' | 'locked' | 'all';
+    },
   ): Promise<readonly GitLabMergeRequest[]>;
   mergeRequest(project: string, iid: number): Promise<GitLabMergeRequest | null>;
   createMergeRequest(

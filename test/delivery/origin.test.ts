@@ -43,6 +43,15 @@ test('a merge request’s pipeline, of its head or of the merged result, speaks 
     await verify({});
     await expect(verify({ ref: 'main' })).rejects.toMatchObject({ code: 'origin_refused' });
     await expect(verify({ commit: world.origin })).rejects.toMatchObject({ code: 'origin_refused' });
+    // A member can run a fork's merge request in the project: its branch may be called as ours are.
+    const ofFork: typeof gitlab = {
+      ...gitlab,
+      mergeRequest: async (...asked) => ({ ...(await gitlab.mergeRequest(...asked))!, fork: true }),
+    };
+    await expect(verifyOrigin({ app: 'podinfo', origin }, config, ofFork, null)).rejects.toMatchObject({
+      code: 'origin_refused',
+      message: expect.stringContaining('fork'),
+    });
   }
 });
 

@@ -4,7 +4,8 @@ import type { GitLab } from '../../src/systems/gitlab.ts';
 import { connectGitLab } from '../../src/systems/gitlab-rest.ts';
 import { gitlabWorld } from '../status/world.ts';
 import type { GitLabWorld } from '../status/world.ts';
-import { jumpingClock } from './gitlab-answers.ts';
+import { answering, jumpingClock } from './gitlab-answers.ts';
+import type { Answer } from './gitlab-answers.ts';
 
 const project = 'team/delivery';
 const branch = 'sluice/podinfo-production';
@@ -81,5 +82,88 @@ describe('merge requests', () => {
       message: expect.stringContaining(`/merge_requests/${iid}`),
     });
     expect(waits.length).toBeGreaterThan(3);
+  });
+});
+
+/** A merge request as GitLab shows it. */
+const shown = (over: object = {}) => ({
+  body: {
+    iid: 4,
+    web_url: 'https://gitlab.example.com/team/delivery/-/merge_requests/4',
+    state: 'opened',
+    source_branch: branch,
+    target_branch: 'main',
+    source_project_id: 1,
+    target_project_id: 1,
+    sha: 'b'.repeat(40),
+    title: 'Deploy',
+    author: { username: 'bot' },
+    detailed_merge_status: 'mergeable',
+    ...over,
+  },
+});
+
+async function asking<T>(answers: readonly Answer[], ask: (gitlab: GitLab) => Promise<T>) {
+  await using server = await answering(...answers);
+  const token = secret('glpat-merge-requests');
+  const gitlab = connectGitLab({ url: server.url, token, tokenKind: 'private', clock: jumpingClock() });
+  const [result] = await Promise.allSettled([ask(gitlab)]);
+  return { result, asked: server.received.map(({ method, path, body }) => `${method} ${path} ${body}`.trim()) };
+}
+const merge = (gitlab: GitLab) => gitlab.autoMerge('a/b.c/d', 4, 'b'.repeat(40));
+
+describe('answers of another GitLab', () => {
+  test('its view of the branch lags behind the push: the merge waits, and is asked once under both names', async () => {
+    const { result, asked } = await asking(
+      [shown({ sha: 'a'.repeat(40) }), shown({ detailed_merge_status: 'preparing' }), shown(), shown()],
+      merge,
+    );
+    expect(result).toMatchObject({ status: 'fulfilled' });
+    const path = '/api/v4/projects/a%2Fb.c%2Fd/merge_requests/4';
+    expect(asked.slice(0, 3)).toEqual([`GET ${path}`, `GET ${path}`, `GET ${path}`]);
+    expect(asked).toHaveLength(4);
+    expect(asked[3]).toMatch(`PUT ${path}/merge `);
+    expect(JSON.parse(asked[3]!.split('/merge ')[1]!)).toEqual({
+      auto_merge: true,
+      merge_when_pipeline_succeeds: true,
+      sha: 'b'.repeat(40),
+    });
+  });
+
+  test.each<[string, readonly Answer[], string]>([
+    ['may not merge', [shown(), { status: 401, body: { message: '401 Unauthorized' } }], 'token_refused'],
+    ['is rewritten meanwhile', [shown(), { status: 409, body: { message: 'SHA does not match' } }], 'branch_taken'],
+    ['is closed meanwhile', [shown({ state: 'closed' })], 'push_refused'],
+    ['is not visible', [{ status: 404 }], 'token_refused'],
+    ['has an answer that does not fit', [{ body: { iid: 4 } }], 'gitlab_unavailable'],
+    ['has an unknown state of its server', [{ status: 500, body: 'boom' }], 'gitlab_unavailable'],
+  ])('a merge request that %s', async (_, answers, code) => {
+    const { result } = await asking(answers, merge);
+    expect(result).toMatchObject({ status: 'rejected', reason: { code } });
+  });
+
+  test('whose answers are partial or refuse the text: a fault of GitLab’s, not of sluice', async () => {
+    const change = (gitlab: GitLab) => gitlab.updateMergeRequest(project, 4, { title: 'x' });
+    const long = { status: 422, body: { message: { description: ['is too long (maximum is 1048576 characters)'] } } };
+    expect((await asking([long], change)).result).toMatchObject({
+      reason: { code: 'push_refused', message: expect.stringContaining('is too long') },
+    });
+    expect((await asking([{ body: {} }], change)).result).toMatchObject({ reason: { code: 'gitlab_unavailable' } });
+    const create = (gitlab: GitLab) => gitlab.createMergeRequest(project, fields);
+    expect((await asking([{ status: 201, body: [] }], create)).result).toMatchObject({
+      reason: { code: 'gitlab_unavailable' },
+    });
+  });
+
+  test('a fork’s branch of the same name is not ours; a gone fork’s neither', async () => {
+    const forks = [{ source_project_id: 9 }, { source_project_id: null }].map((over) => shown(over).body);
+    const find = (gitlab: GitLab) => gitlab.mergeRequests(project, { sourceBranch: branch });
+    expect((await asking([{ body: forks }], find)).result).toMatchObject({ value: [] });
+    const own = await asking([{ body: [...forks, shown().body] }], find);
+    expect(own.result).toMatchObject({ value: [{ iid: 4, fork: false }] });
+    // 409 speaks of a branch of the project itself; what a fork has open is not taken for it.
+    const create = (gitlab: GitLab) => gitlab.createMergeRequest(project, fields);
+    const { result } = await asking([{ status: 409, body: { message: ['Another open'] } }, { body: forks }], create);
+    expect(result).toMatchObject({ reason: { code: 'branch_taken' } });
   });
 });
