@@ -63,6 +63,7 @@ COPY --from=build /build/dist /usr/local/lib/sluice
 RUN --mount=type=bind,from=build,source=/build,target=/run/build \
     printf '#!/bin/sh\nexec node /usr/local/lib/sluice/sluice.js "$@"\n' > /usr/local/bin/sluice \
  && chmod 0755 /usr/local/bin/sluice \
+ && node /run/build/scripts/precompile.ts /usr/local/lib/sluice 1000 \
  && chmod -R a+rX /usr/local/lib/sluice \
  && node /run/build/scripts/sbom.ts /run/build/npm.cdx.json /usr/local/lib/sluice/packages.json "$VERSION" /usr/local/lib/sluice/sbom.cdx.json
 USER 1000:1000

@@ -8,6 +8,7 @@ async function main(args: readonly string[]): Promise<number> {
     const invocation = readCommandLine(args, version);
     if (invocation.kind === 'run') {
       if (Number.parseInt(process.versions.node, 10) < oldestNode) return await onOlderNode(args);
+      keepCompiled();
       return await (await import('./session.ts')).runCommand(invocation);
     }
     // Importing node:fs would load what help does not need (see scripts/build.ts).
@@ -17,6 +18,16 @@ async function main(args: readonly string[]): Promise<number> {
     if (Number.parseInt(process.versions.node, 10) < oldestNode) return onOlderNode(args);
     return (await import('./session.ts')).refuse(args, error);
   }
+}
+
+/**
+ * Spares compiling the same chunks in every run, where they stand in a folder that only the owner of the program writes
+ * to; where that cannot be written, what the image brought is read
+ * (https://nodejs.org/api/module.html#module-compile-cache).
+ */
+function keepCompiled(): void {
+  if (import.meta.filename.endsWith('.js'))
+    process.getBuiltinModule('node:module').enableCompileCache(`${import.meta.dirname}/compiled`);
 }
 
 async function onOlderNode(args: readonly string[]): Promise<number> {

@@ -24,7 +24,7 @@ export async function run(context: Context): Promise<CommandResult> {
         hint: 'Give --gitlab URL and --delivery PROJECT.',
       });
     const git = await context.deliveryGit();
-    await using clone = await git.clone(`${place.url}/${project}.git`, values.string('branch') ?? null, context.signal);
+    await using clone = await git.clone(`${place.url}/${project}.git`, values.string('branch') ?? null, context);
     return await propose(context, place, await manifestsOf(clone), clone);
   }
   reporter.step('Reading the repository');

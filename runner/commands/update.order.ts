@@ -109,7 +109,7 @@ async function localPlace(context: Context): Promise<DeliveryPlace> {
 }
 
 /** What all orders of a run share. Images are looked up once, while the repository is cloned. */
-export type CommonOrder = Omit<Order, 'environments' | 'changes' | 'origin' | 'pipelineCreatedAt'>;
+export type CommonOrder = Omit<Order, 'environments' | 'changes' | 'origin' | 'pipelineCreatedAt' | 'allowOlder'>;
 
 /** What the orders of some changes share. */
 export function commonOrder(context: Context, changes: readonly AppChange[], project: string): CommonOrder {
@@ -126,7 +126,6 @@ export function commonOrder(context: Context, changes: readonly AppChange[], pro
   const looking = lookAll(context, [...images.values()], digestOf);
   looking.catch(() => {});
   return {
-    allowOlder: values.boolean('allow-older'),
     pin: (values.string('pin') as Pair['pin'] | undefined) ?? null,
     project,
     dryRun: values.boolean('dry-run'),
@@ -138,13 +137,21 @@ export function commonOrder(context: Context, changes: readonly AppChange[], pro
 
 /** The orders of some changes: one for each set of environments and origin, so that no commit claims too much. */
 export function ordersOf(context: Context, common: CommonOrder, changes: readonly AppChange[]): readonly Order[] {
-  const { values, job } = context;
+  return datedGroups(context, changes).map((group) => ({ ...common, ...group }));
+}
+
+/** The same as far as the flags and the job tell: enough for `pastNeeded`. */
+export function datedGroups(
+  { values, job }: Context,
+  changes: readonly AppChange[],
+): readonly Pick<Order, 'environments' | 'changes' | 'origin' | 'pipelineCreatedAt' | 'allowOlder'>[] {
   return groupChanges(changes).map((group) => {
     const own =
       !values.given('source-pipeline') &&
       group.origin?.project === job.project &&
       group.origin?.pipeline === job.pipelineId;
-    return { ...common, ...group, pipelineCreatedAt: (own ? job.pipelineCreatedAt : undefined) ?? null };
+    const pipelineCreatedAt = (own ? job.pipelineCreatedAt : undefined) ?? null;
+    return { ...group, pipelineCreatedAt, allowOlder: values.boolean('allow-older') };
   });
 }
 

@@ -1,8 +1,9 @@
 import type { AppChange } from '../../src/app/change.ts';
 import { parseClaim } from '../../src/delivery/message.ts';
+import { pastNeeded } from '../../src/delivery/past.ts';
 import type { CommandResult } from '../command.ts';
 import type { Context } from '../context.ts';
-import { commonOrder, readChanges, readPlace } from './update.order.ts';
+import { commonOrder, datedGroups, readChanges, readPlace } from './update.order.ts';
 import { updateResult } from './update.text.ts';
 
 /** `update`. Faults: those of the flags, of sluice.yaml, the manifests, git, the registry and GitLab. */
@@ -22,11 +23,12 @@ export async function run(context: Context): Promise<CommandResult> {
   const git = await context.deliveryGit();
   const branch = values.string('branch') ?? (values.boolean('local') ? job.ref : undefined) ?? null;
   // While the clone is under way the images are looked up, and what reads YAML is loaded.
-  const cloning = git.clone(place.url, branch, context.signal);
-  cloning.catch(() => {});
+  const meanwhile = () => void Promise.all([import('./update.deliver.ts'), import('../../src/config/parse.ts')]);
+  const since = pastNeeded(datedGroups(context, changes));
+  const cloning = git.clone(place.url, branch, { signal: context.signal, since, meanwhile });
   const common = commonOrder(context, changes, place.project);
-  const [{ deliverChanges }] = await Promise.all([import('./update.deliver.ts'), import('../../src/config/parse.ts')]);
   await using clone = await cloning;
+  const { deliverChanges } = await import('./update.deliver.ts');
   return await deliverChanges({ context, changes, place, common, clone });
 }
 

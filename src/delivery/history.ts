@@ -65,7 +65,12 @@ export function reachesBack(known: KnownHistory, since: number): boolean {
  * (milliseconds since the epoch; null: not known). Answers seconds since the epoch, null for "all of it", or 'enough'.
  */
 export function depthNeeded(pipelineCreatedAt: number | null, known: KnownHistory): number | null | 'enough' {
-  if (pipelineCreatedAt === null) return known.since === null ? 'enough' : null;
-  const since = Math.floor(pipelineCreatedAt / 1000) - SKEW;
-  return reachesBack(known, since) ? 'enough' : since;
+  const since = depthOf(pipelineCreatedAt);
+  const enough = since === null ? known.since === null : reachesBack(known, since);
+  return enough ? 'enough' : since;
+}
+
+/** The same where nothing of the history is known. */
+export function depthOf(pipelineCreatedAt: number | null): number | null {
+  return pipelineCreatedAt === null ? null : Math.floor(pipelineCreatedAt / 1000) - SKEW;
 }

@@ -2,7 +2,7 @@ import type { Origin } from '../app/change.ts';
 import type { DeliveryClone } from '../systems/git-remote.ts';
 import type { CommitClaim } from './commit.ts';
 import type { Order } from './order.ts';
-import { claimsOf, depthNeeded, reachesBack, standingCommit } from './history.ts';
+import { claimsOf, depthNeeded, depthOf, reachesBack, standingCommit } from './history.ts';
 
 /** The commit that stands, with where it came from. */
 export interface Standing {
@@ -28,6 +28,16 @@ export function isOrdered(order: PastOrder): boolean {
   return !order.allowOlder && order.origin?.pipeline != null;
 }
 
+/** How far back the orders need the history (see `depthNeeded`), as far as that can be told before it is looked at; undefined: not at all. */
+export function pastNeeded(orders: readonly PastOrder[]): number | null | undefined {
+  return earliest(orders.filter(isOrdered).map((order) => depthOf(order.pipelineCreatedAt)));
+}
+
+/** The one that reaches back furthest: null, for all of it, before every time. */
+function earliest(depths: readonly (number | null)[]): number | null | undefined {
+  return depths.includes(null) ? null : depths.toSorted((one, other) => Number(one) - Number(other))[0];
+}
+
 const DAY = 86_400;
 const STEPS = [0, 30 * DAY, 365 * DAY] as const;
 
@@ -42,8 +52,9 @@ export function openPast(clone: DeliveryClone, signal: AbortSignal): Past {
         .filter(isOrdered)
         .map((order) => depthNeeded(order.pipelineCreatedAt, known))
         .filter((depth) => depth !== 'enough');
-      if (depths.length === 0) return false;
-      underWay = clone.deepen(depths.includes(null) ? null : Math.min(...depths.map(Number)), signal);
+      const since = earliest(depths);
+      if (since === undefined) return false;
+      underWay = clone.deepen(since, signal);
       underWay.catch(() => {});
       return true;
     },

@@ -25,7 +25,7 @@ const MOST_FILES = 300;
 /** Opens the clone's tip. */
 export async function openTip(clone: DeliveryClone, cache: TipCache, signal?: AbortSignal): Promise<Tip> {
   const entries = new Map((await clone.tree()).map((entry) => [entry.path, entry]));
-  const folders = foldersOf(entries.keys());
+  const below = listing(entries.keys());
 
   async function load(wanted: readonly TreeEntry[]): Promise<void> {
     const missing = [...new Set(wanted.map((entry) => entry.oid))].filter((oid) => !cache.has(oid));
@@ -53,13 +53,11 @@ export async function openTip(clone: DeliveryClone, cache: TipCache, signal?: Ab
   return {
     sha: await clone.head(),
     has: (path) => entries.has(path),
-    isDirectory: (path) => folders.has(path),
-    below: (folder) => folders.get(folder) ?? [],
+    isDirectory: (path) => below(path).length > 0,
+    below,
     follow,
-    async prefetch(below, files = []) {
-      const manifests = below
-        .flatMap((folder) => folders.get(folder) ?? [])
-        .filter((path) => /\.(ya?ml|json)$/.test(path));
+    async prefetch(folders, files = []) {
+      const manifests = folders.flatMap(below).filter((path) => /\.(ya?ml|json)$/.test(path));
       const wanted = [...files, ...(manifests.length > MOST_FILES ? [] : manifests)];
       const found = wanted.flatMap((path) => entries.get(path) ?? []);
       await load(found.filter((entry) => entry.mode !== '160000'));
@@ -79,17 +77,18 @@ export async function openTip(clone: DeliveryClone, cache: TipCache, signal?: Ab
   };
 }
 
-/** Every folder with all paths below it. */
-function foldersOf(paths: Iterable<string>): ReadonlyMap<string, readonly string[]> {
-  const folders = new Map<string, string[]>();
-  for (const path of paths) {
-    for (let end = path.lastIndexOf('/'); ; end = path.lastIndexOf('/', end - 1)) {
-      const folder = end < 0 ? '' : path.slice(0, end);
-      const below = folders.get(folder);
-      if (below) below.push(path);
-      else folders.set(folder, [path]);
-      if (end < 0) break;
+/** Finds the paths below a folder ('' = the root), in order. */
+function listing(paths: Iterable<string>): (folder: string) => readonly string[] {
+  const sorted = [...paths].toSorted();
+  const firstAt = (wanted: string) => {
+    let [low, high] = [0, sorted.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (sorted[middle]! < wanted) low = middle + 1;
+      else high = middle;
     }
-  }
-  return folders;
+    return low;
+  };
+  // '0' is the character after '/'.
+  return (folder) => (folder === '' ? sorted : sorted.slice(firstAt(`${folder}/`), firstAt(`${folder}0`)));
 }

@@ -5,12 +5,16 @@ import type { Files } from './files.ts';
 import { streamBlobs } from './git-blobs.ts';
 import { type GitIdentity, signCommit, writeCommit } from './git-commit.ts';
 import { allowedProtocol, type GitSetting, gitEnvironment, tokenHeader, withoutUser } from './git-environment.ts';
-import { classifyFetch, fetchFault, isTransient } from './git-failure.ts';
+import { classifyFetch, fetchFault } from './git-failure.ts';
 import { type Git, openRepository } from './git-local.ts';
+import { isRedirect, movedTo } from './git-moved.ts';
 import { openBranchPast } from './git-past.ts';
+import { patience } from './git-patience.ts';
 import { pushCommit } from './git-push.ts';
-import type { DeliveryClone, DeliveryGit, RemoteTip } from './git-remote.ts';
+import type { CloneOptions, DeliveryClone, DeliveryGit, RemoteTip } from './git-remote.ts';
+import { startClone } from './git-start.ts';
 import { readTip } from './git-tip.ts';
+import type { Http } from './http.ts';
 import { ProcessFailure, type Processes } from './process.ts';
 
 /** What `connectDeliveryGit` needs. */
@@ -26,81 +30,110 @@ export interface DeliveryGitOptions {
   readonly signingKey?: Secret | undefined;
   /** Allows local paths and file: URLs. */
   readonly allowFile?: boolean;
+  /** Milliseconds since the epoch, until which servers are waited for; default: for ever. */
+  readonly deadline?: number;
+  /** Finds where a repository has moved to on its server; without it a redirect is a failure. */
+  readonly http?: Http;
   /** Told what differs from the usual way, e.g. a server without partial clones. */
   readonly notice?: (text: string) => void;
 }
 
+/** Hexadecimal digits of a commit id. */
+const SHA1_LENGTH = 40;
 /** After a lost race the files that changed are needed most likely, and are few: they come with their commits. */
 const SMALL_FILES = '--filter=blob:limit=256k';
-/** Tries of a fetch or push while the server does not answer. */
-const TRIES = 4;
 
 /** The delivery repository by git over https, ssh, or http on loopback. See `DeliveryGit` for the Faults. */
 export function connectDeliveryGit(options: DeliveryGitOptions): DeliveryGit {
   return {
-    async clone(url, branch, signal) {
+    async clone(url, branch, more = {}) {
       const protocol = allowedProtocol(url, options.allowFile);
-      const folder = await options.files.temporary('sluice-clone-');
       try {
-        return await cloned(options, url, protocol, branch, folder, signal);
+        return await open(options, { ...more, url, protocol, wanted: branch });
       } catch (error) {
-        await folder[Symbol.asyncDispose]();
-        throw error;
+        if (!options.http || !isRedirect(error)) throw error;
+        const moved = await movedTo(options.http, url, options.token, more.signal);
+        options.notice?.(`${withoutUser(url)} has moved to ${moved}`);
+        return open(options, { ...more, url: moved, protocol, wanted: branch });
       }
     },
   };
 }
 
-/** Runs a transport command again while the failure may be gone in a moment. */
-async function patiently<T>(clock: Clock, signal: AbortSignal | undefined, attempt: () => Promise<T>): Promise<T> {
-  for (let tries = 1; ; tries += 1) {
-    try {
-      return await attempt();
-    } catch (error) {
-      const text = error instanceof ProcessFailure ? error.stderr : '';
-      if (tries >= TRIES || !isTransient(text)) throw error;
-      await clock.sleep(250 * 2 ** tries * (0.5 + clock.random()), signal);
-    }
+async function open(options: DeliveryGitOptions, cloning: Omit<Cloning, 'folder' | 'used'>): Promise<DeliveryClone> {
+  const used = new AsyncDisposableStack();
+  try {
+    const { path } = used.use(await options.files.temporary('sluice-clone-'));
+    return await cloned(options, { ...cloning, folder: path, used });
+  } catch (error) {
+    await used.disposeAsync();
+    throw error;
   }
 }
 
-async function cloned(
-  options: DeliveryGitOptions,
-  url: string,
-  protocol: string,
-  wanted: string | null,
-  folder: { readonly path: string } & AsyncDisposable,
-  signal: AbortSignal | undefined,
-): Promise<DeliveryClone> {
+/** What is to be cloned, and where. */
+interface Cloning extends CloneOptions {
+  readonly url: string;
+  readonly protocol: string;
+  readonly wanted: string | null;
+  readonly folder: string;
+  /** Ends with the clone. */
+  readonly used: AsyncDisposableStack;
+}
+
+async function cloned(options: DeliveryGitOptions, cloning: Cloning): Promise<DeliveryClone> {
   const { processes, clock } = options;
+  const { url, wanted, folder, used, signal } = cloning;
   const slow: readonly GitSetting[] = [
     ['http.lowSpeedLimit', '100'],
     ['http.lowSpeedTime', '60'],
     ['credential.helper', ''],
+    // git would send the token's header on to wherever a redirect leads (see git-moved.ts).
+    ['http.followRedirects', 'false'],
     ['protocol.version', '2'],
     ['fastimport.unpackLimit', '100'],
   ];
-  const header = options.token !== null && protocol.startsWith('http') ? [tokenHeader(url, options.token)] : [];
+  const header = options.token !== null && cloning.protocol.startsWith('http') ? [tokenHeader(url, options.token)] : [];
   const env = {
-    ...gitEnvironment([...slow, ...header], [protocol]),
+    ...gitEnvironment([...slow, ...header], [cloning.protocol]),
     GIT_SSH_COMMAND: 'ssh -oBatchMode=yes',
   };
   const offline = { GIT_ALLOW_PROTOCOL: 'none', GIT_NO_LAZY_FETCH: '1' };
-  const bare = `${folder.path}/delivery.git`;
+  const bare = `${folder}/delivery.git`;
   const git: Git = (args, more = {}) => processes.run('git', args, { cwd: bare, env, ...more });
   const locally: Git = (args, more = {}) => git(args, { ...more, env: { ...env, ...offline, ...more.env } });
-  const patient: Git = (args, more = {}) => patiently(clock, more.signal, () => git(args, more));
+  const patiently = patience({ clock, url, deadline: options.deadline });
+  const patient: Git = (args, more = {}) =>
+    patiently((abort) => git(args, { ...more, signal: abort }), more.signal, args[0] === 'push' ? 'push' : 'fetch');
   const transport: Git = (args, more) =>
     patient(args, more).catch((error: unknown) => {
       throw fetchFault(error, url, wanted);
     });
 
-  const filtered = await patiently(clock, signal, () => start(processes, env, url, wanted, folder.path, signal)).catch(
-    (error: unknown) => {
-      throw fetchFault(error, url, wanted);
-    },
+  const past = openBranchPast({ local: locally, transport, files: options.files, url, folder: `${folder}/past.git` });
+  const left = new AbortController();
+  const whileOpen = (abort?: AbortSignal) => (abort ? AbortSignal.any([abort, left.signal]) : left.signal);
+  let deepening = Promise.resolve();
+  used.defer(async () => {
+    left.abort(new Error('the clone is no longer needed'));
+    await past.settled();
+    await deepening.catch(() => {});
+  });
+  const starting = patiently(
+    (abort) => startClone((args) => processes.run('git', args, { cwd: folder, env, signal: abort }), url, wanted, bare),
+    signal,
   );
-  if (!filtered) options.notice?.(`${withoutUser(url)} knows no partial clones: all files of its tip were fetched`);
+  starting.catch(() => {});
+  if (cloning.since !== undefined)
+    await past.begin(wanted === null ? 'HEAD' : `refs/heads/${wanted}`, cloning.since, whileOpen(signal));
+  cloning.meanwhile?.();
+  const started = await starting.catch((error: unknown) => {
+    throw fetchFault(error, url, wanted);
+  });
+  let { filtered } = started;
+  const tellWhole = () =>
+    options.notice?.(`${withoutUser(url)} knows no partial clones: all files of its tip were fetched`);
+  if (!filtered) tellWhole();
   const found = await readTip(locally).catch((error: unknown) => {
     if (
       error instanceof ProcessFailure &&
@@ -109,37 +142,44 @@ async function cloned(
       return null;
     throw error;
   });
+  if (!found && !started.smart)
+    throw new Fault('git_unavailable', `${withoutUser(url)} answers, but not as a git server`);
   if (!found) {
     throw new Fault('branch_missing', `${withoutUser(url)} has no branch ${wanted ?? 'yet: it is empty'}`);
+  }
+  if (found.sha.length !== SHA1_LENGTH) {
+    throw new Fault(
+      'not_supported',
+      `${withoutUser(url)} has SHA-256 commit ids: Flux and GitLab's statuses take SHA-1`,
+    );
   }
   let tip = found;
   const { branch } = tip;
   const host = URL.canParse(url) ? new URL(url).hostname : 'localhost';
   const identity: GitIdentity = {
-    name: options.author?.name ?? 'sluice',
-    email: options.author?.email ?? `sluice@noreply.${host || 'localhost'}`,
+    name: options.author?.name || 'sluice',
+    email: options.author?.email || `sluice@noreply.${host || 'localhost'}`,
   };
   const fetched = new Set<string>();
   /** Blobs that most likely came with a refresh. */
   const here = new Set<string>();
-  const left = new AbortController();
-  let deepening: Promise<void> = Promise.resolve();
   const fetch = ['fetch', '--quiet', '--no-tags', '--no-write-fetch-head', '--no-auto-maintenance'] as const;
   const noHaves = ['-c', 'fetch.negotiationAlgorithm=noop'] as const;
   const reference = `+refs/heads/${branch}:refs/heads/${branch}`;
   const repository = await openRepository({ folder: bare, processes, env: offline, blobless: true });
-  const past = openBranchPast({
-    local: locally,
-    transport,
-    files: options.files,
-    url,
-    folder: `${folder.path}/past.git`,
-  });
 
   async function bring(oids: readonly string[], abort: AbortSignal | undefined): Promise<void> {
     if (oids.length === 0) return;
     const input = oids.map((oid) => `${oid}\n`).join('');
-    await transport([...noHaves, ...fetch, '--filter=blob:none', '--stdin', 'origin'], { signal: abort, input });
+    try {
+      await transport([...noHaves, ...fetch, '--filter=blob:none', '--stdin', 'origin'], { signal: abort, input });
+    } catch (error) {
+      // Before protocol 2 a server leaves files out, and may then give none by its id.
+      if (!(error instanceof Fault) || !/unadvertised object/i.test(error.message)) throw error;
+      await transport([...fetch, '--refetch', '--no-filter', 'origin', reference], { signal: abort });
+      filtered = false;
+      tellWhole();
+    }
     for (const oid of oids) fetched.add(oid);
   }
 
@@ -165,13 +205,14 @@ async function cloned(
     history: () => Promise.resolve(past.continued(tip.history)),
     async refresh(abort) {
       const former = new Set(tip.tree.map((entry) => entry.oid));
-      await transport([...fetch, SMALL_FILES, 'origin', reference], { signal: abort });
+      const files = filtered ? SMALL_FILES : '--no-filter';
+      await transport([...fetch, files, 'origin', reference], { signal: abort });
       tip = (await readTip(locally, tip)) ?? tip;
       for (const { oid } of tip.tree) if (!former.has(oid)) here.add(oid);
       return tip.sha;
     },
     deepen(since, abort) {
-      deepening = deepened(since, abort ? AbortSignal.any([abort, left.signal]) : left.signal);
+      deepening = deepened(since, whileOpen(abort));
       return deepening;
     },
     async *blobs(oids, abort) {
@@ -195,41 +236,14 @@ async function cloned(
       const modes = new Map(known.map((entry) => [entry.path, entry.mode]));
       const sha = await writeCommit(locally, parent, files, modes, message, identity, at);
       const { signingKey } = options;
-      return signingKey ? signCommit(locally, processes, sha, signingKey, `${folder.path}/signing-key`) : sha;
+      return signingKey ? signCommit(locally, processes, sha, signingKey, `${folder}/signing-key`) : sha;
     },
     push: (sha, target, { lease, signal: abort } = {}) =>
       pushCommit(patient, url, sha, target, { lease, signal: abort }),
     deleteBranch: (target, lease, abort) => pushCommit(patient, url, '', target, { lease, signal: abort }),
-    remoteBranch: (name, abort) => tipOf(patient, url, `${folder.path}/branch.git`, name, identity, abort),
-    async [Symbol.asyncDispose]() {
-      left.abort(new Error('the clone is no longer needed'));
-      await deepening.catch(() => {});
-      await folder[Symbol.asyncDispose]();
-    },
+    remoteBranch: (name, abort) => tipOf(patient, url, `${folder}/branch.git`, name, identity, abort),
+    [Symbol.asyncDispose]: () => used.disposeAsync(),
   };
-}
-
-/** Clones; answers whether the server left the blobs out. A dumb server is cloned whole. */
-async function start(
-  processes: Processes,
-  env: Readonly<Record<string, string>>,
-  url: string,
-  branch: string | null,
-  folder: string,
-  signal: AbortSignal | undefined,
-): Promise<boolean> {
-  const common = ['clone', '--quiet', '--bare', '--single-branch', '--no-tags', '--template='];
-  const what = [...(branch === null ? [] : ['--branch', branch]), '--', url, 'delivery.git'];
-  const run = (flags: readonly string[]) =>
-    processes.run('git', [...common, ...flags, ...what], { cwd: folder, env, signal });
-  try {
-    const answer = await run(['--depth=1', '--filter=blob:none']);
-    return !/filtering not recognized/i.test(answer.stderr);
-  } catch (error) {
-    if (!(error instanceof ProcessFailure) || !/dumb http transport/i.test(error.stderr)) throw error;
-    await run([]);
-    return false;
-  }
 }
 
 /** Tip of a branch, read in a repository of its own, so that its depth does not cut the clone's history. */

@@ -55,11 +55,20 @@ export interface DeliveryClone extends AsyncDisposable {
   deleteBranch(branch: string, lease: string, signal?: AbortSignal): Promise<'pushed' | 'raced'>;
 }
 
+/** What else a clone may be told. */
+export interface CloneOptions {
+  readonly signal?: AbortSignal;
+  /** How far back `deepen` will be asked to go (see there), where that is known before: it is fetched beside the clone. */
+  readonly since?: number | null | undefined;
+  /** Called once git runs: what keeps this process busy while git waits for the server. */
+  readonly meanwhile?: () => void;
+}
+
 /**
  * Rejects with `Fault`: `branch_missing`, `token_refused`, `git_unavailable`, `push_refused` (protected branch, hook;
  * the server's words in the message), `tool_missing`, `usage` (a URL whose scheme is not allowed).
  */
 export interface DeliveryGit {
   /** `branch` null: the server's default branch. */
-  clone(url: string, branch: string | null, signal?: AbortSignal): Promise<DeliveryClone>;
+  clone(url: string, branch: string | null, options?: CloneOptions): Promise<DeliveryClone>;
 }

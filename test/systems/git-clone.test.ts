@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { DeliveryClone } from '../../src/systems/git-remote.ts';
 import { type CloneWorld, cloneWorld, contentsOf } from './clone-world.ts';
 
 let w: CloneWorld;
@@ -117,5 +118,73 @@ describe('a clone', () => {
     expect(notices).toHaveLength(1);
     const [entry] = await clone.repository.tree(commits[2]!, ['apps/web']);
     expect(await contentsOf(clone, [entry!.oid])).toEqual(['a: 3\n']);
+  });
+});
+
+describe('a clone whose history is fetched beside it', () => {
+  const known = async (clone: DeliveryClone) => (await clone.history()).commits.map((commit) => commit.sha);
+  const fetches = () => server.requests.filter((request) => request.startsWith('POST')).length;
+  /** Holds back the requests of the clone (the first to ask) or of its history (the second) until `open` is called. */
+  const hold = (held: 0 | 1) => {
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    let asked = 0;
+    server.intercept = (request) => {
+      if (!request.startsWith('GET')) return undefined;
+      asked += 1;
+      return asked - 1 === held ? promise : undefined;
+    };
+    return () => resolve(undefined);
+  };
+
+  test('asks for it no second time, unless more is wanted', async () => {
+    const second = Number(await world.git('delivery.git', ['log', '-1', '--format=%ct', commits[1]!]));
+    await using clone = await connect().clone(url, 'main', { since: second });
+    await clone.deepen(second);
+    expect(await known(clone)).toEqual(commits.slice(1).toReversed());
+    const before = fetches();
+    await clone.deepen(second + 1);
+    expect(fetches()).toBe(before);
+    await clone.deepen(null);
+    expect(fetches()).toBeGreaterThan(before);
+    expect(await known(clone)).toEqual(commits.toReversed());
+  });
+
+  test('where somebody pushes before the history is asked for, it ends in the clone’s own tip', async () => {
+    const open = hold(1);
+    await using clone = await connect().clone(url, null, { since: null });
+    await world.commit('delivery.git', { other: 'x\n' });
+    open();
+    const before = fetches();
+    await clone.deepen(null);
+    expect(await known(clone)).toEqual(commits.toReversed());
+    expect(fetches() - before).toBeLessThanOrEqual(2);
+  });
+
+  test('where somebody pushes before the clone, the history is fetched again', async () => {
+    const open = hold(0);
+    const cloning = connect().clone(url, 'main', { since: null });
+    await vi.waitFor(() => expect(fetches()).toBeGreaterThan(0));
+    await new Promise((done) => setTimeout(done, 300));
+    const newest = await world.commit('delivery.git', { other: 'x\n' });
+    open();
+    await using clone = await cloning;
+    await clone.deepen(null);
+    expect(await known(clone)).toEqual([newest, ...commits.toReversed()]);
+  });
+
+  test('where nothing is as new as asked for, the clone is as good as ever', async () => {
+    const newest = Number(await world.git('delivery.git', ['log', '-1', '--format=%ct', 'main']));
+    await using clone = await connect().clone(url, 'main', { since: newest + 1000 });
+    await clone.deepen(newest);
+    expect(await known(clone)).toEqual([commits[2]]);
+    await clone.deepen(null);
+    expect(await known(clone)).toEqual(commits.toReversed());
+  });
+
+  test('that fails leaves nothing behind', async () => {
+    await expect(connect().clone(url, 'gone', { since: null })).rejects.toMatchObject({ code: 'branch_missing' });
+    hold(1);
+    const clone = await connect().clone(url, 'main', { since: null });
+    await clone[Symbol.asyncDispose]();
   });
 });

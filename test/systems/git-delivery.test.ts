@@ -203,6 +203,6 @@ describe('bad input', () => {
       abort.abort(new Error('stop'));
       return new Promise((done) => setTimeout(() => done(503), 50));
     };
-    await expect(connect().clone(url, 'main', abort.signal)).rejects.toThrow('stop');
+    await expect(connect().clone(url, 'main', { signal: abort.signal })).rejects.toThrow('stop');
   });
 });
