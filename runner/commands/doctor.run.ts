@@ -3,8 +3,10 @@ import { judgeCleanup } from '../../src/operations/doctor/cleanup.ts';
 import {
   examineApplications,
   examineBranch,
+  examinePipeline,
   examineReach,
   examineToken,
+  examineVariables,
   readProject,
 } from '../../src/operations/doctor/examine-gitlab.ts';
 import { examineRegistry } from '../../src/operations/doctor/examine-registry.ts';
@@ -103,7 +105,10 @@ async function examineGitLab(scene: Scene): Promise<readonly Finding[]> {
     return [...findings, judge('branch').unknown('project-unknown', 'the delivery project is not known', give)];
   }
   const facts = await readProject(token, place.project, place.branch);
-  if (wants('token')) findings.push(...judgeProject('token', facts));
+  if (wants('token')) {
+    findings.push(...judgeProject('token', facts), ...(await examineVariables(token, facts, pairs)));
+  }
+  if (wants('config')) findings.push(...(await examinePipeline(token, facts)));
   if (wants('branch')) {
     // What SLUICE_GIT_TOKEN may push is not the API's to say.
     const branch = facts.branch && git ? { ...facts.branch, canPush: null } : facts.branch;

@@ -102,6 +102,24 @@ const deployTokenSchema = z
     expiresAt: nullable(token.expires_at),
     active: token.revoked !== true && token.expired !== true,
   }));
+const variableSchema = z
+  .object({
+    key: z.string(),
+    variable_type: optionalText,
+    protected: z.boolean().nullish(),
+    masked: z.boolean().nullish(),
+    environment_scope: optionalText,
+  })
+  .transform((variable) => ({
+    key: variable.key,
+    protected: variable.protected === true,
+    masked: variable.masked === true,
+    file: variable.variable_type === 'file',
+    scope: variable.environment_scope ?? '*',
+  }));
+const lintSchema = z
+  .object({ valid: z.boolean(), errors: z.array(z.string()).nullish() })
+  .transform(({ valid, errors }) => (valid ? [] : errors?.length ? errors : ['GitLab does not say why']));
 const fileSchema = z
   .object({ content: z.string() })
   .transform(({ content }) => Buffer.from(content, 'base64').toString());
@@ -127,6 +145,8 @@ export function inspectGitLab(options: GitLabOptions): GitLabInspection {
     protectedBranches: (project) =>
       get(z.array(protectedSchema), `${at(project)}/protected_branches`, { per_page: 100 }),
     deployTokens: (project) => get(z.array(deployTokenSchema), `${at(project)}/deploy_tokens`, { per_page: 100 }),
+    variables: (project) => get(z.array(variableSchema), `${at(project)}/variables`, { per_page: 100 }),
+    pipelineErrors: (projectId, ref) => get(lintSchema, `projects/${projectId}/ci/lint`, { content_ref: ref }),
     agents: (project) => get(z.array(agentSchema), `${at(project)}/cluster_agents`, { per_page: 100 }),
     statusNames: async (project, sha) => {
       const path = `${at(project)}/repository/commits/${sha}/statuses`;

@@ -59,6 +59,16 @@ export interface InspectedDeployToken {
   readonly active: boolean;
 }
 
+/** A CI/CD variable of a project, without its value. */
+export interface InspectedVariable {
+  readonly key: string;
+  readonly protected: boolean;
+  readonly masked: boolean;
+  readonly file: boolean;
+  /** Environments that get it, `*`: all. */
+  readonly scope: string;
+}
+
 /** Reads answer null for 404; Faults `token_refused` (401, 403) and `gitlab_unavailable`. */
 export interface GitLabInspection {
   readonly url: string;
@@ -75,6 +85,9 @@ export interface GitLabInspection {
     readonly { readonly name: string; readonly pushers: readonly string[]; readonly forcePush: boolean }[] | null
   >;
   deployTokens(project: string): Promise<readonly InspectedDeployToken[] | null>;
+  variables(project: string): Promise<readonly InspectedVariable[] | null>;
+  /** What GitLab finds wrong in the project's pipeline file at a branch. */
+  pipelineErrors(projectId: number, ref: string): Promise<readonly string[] | null>;
   agents(project: string): Promise<readonly { readonly id: number; readonly name: string }[] | null>;
   /** Names of the statuses on a commit. */
   statusNames(project: string, sha: string): Promise<readonly string[] | null>;

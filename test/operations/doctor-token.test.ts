@@ -143,6 +143,54 @@ describe('the token', () => {
   });
 });
 
+describe('what the delivery project keeps', () => {
+  const keep = (
+    key: string,
+    fields: { readonly protected?: boolean; readonly masked?: boolean; readonly file?: boolean },
+  ) => world.gitlab.setVariable('shop/delivery', { key, value: 'a-value-of-this-test', ...fields });
+  test('variables that jobs of any branch, or their logs, would tell; never a value', async () => {
+    await world.configure(settings.replace('agent:', 'receiver: { name: sluice, secret_env: HOOK_STAGING }, agent:'));
+    keep('SLUICE_GITLAB_TOKEN', { masked: true });
+    keep('SLUICE_GIT_TOKEN', {});
+    keep('HOOK_STAGING', { protected: true });
+    keep('SLUICE_COSIGN_KEY', { protected: true, file: true });
+    keep('SOMETHING_ELSE', {});
+    const looked = await world.doctor(['--check', 'token']);
+    expect(looked).toMatchObject({ exit: 0, outcome: 'warn' });
+    expect(looked.open.map(({ id, message }) => `${id}: ${message}`)).toEqual([
+      'variable-open: the CI/CD variable SLUICE_GITLAB_TOKEN is not protected: jobs of any branch can read it',
+      'variable-open: the CI/CD variable SLUICE_GIT_TOKEN is not protected and not masked: jobs of any branch can read it',
+      'variable-open: the CI/CD variable HOOK_STAGING is not masked: a job log can show it',
+    ]);
+    expect(JSON.stringify(looked)).not.toContain('a-value-of-this-test');
+    for (const key of ['SLUICE_GITLAB_TOKEN', 'SLUICE_GIT_TOKEN', 'HOOK_STAGING'])
+      keep(key, { protected: true, masked: true });
+    expect((await world.doctor(['--check', 'token'])).open).toEqual([]);
+  });
+  test('variables that a Developer’s token does not see', async () => {
+    const fields = { name: 'narrow', scopes: ['api'], accessLevel: 30, expiresAt: inDays(200) } as const;
+    world.gitlab.protectBranch('shop/delivery', 'main', { push: 30, merge: 30 });
+    const { token } = world.gitlab.createToken('shop/delivery', fields);
+    const looked = await world.doctor(['--check', 'token'], { SLUICE_GITLAB_TOKEN: token });
+    world.gitlab.protectBranch('shop/delivery', 'main', { push: 40, merge: 40 });
+    expect(looked.open).toMatchObject([{ id: 'variables-unknown', state: 'unknown' }]);
+  });
+  test('a pipeline file that GitLab refuses is told in its words', async () => {
+    const commit = (text: string) =>
+      world.gitlab.seed('shop/delivery', new Map([['.gitlab-ci.yml', text]]), 'Pipeline', { pipeline: false });
+    await commit('check: { script: "true" }\n');
+    const valid = await world.doctor(['--check', 'config']);
+    expect(valid.findings).toMatchObject([{ id: 'config' }, { id: 'pipeline', state: 'ok' }]);
+    await commit('include: [{ component: $CI_SERVER_FQDN/nobody/nothing/deliver@1 }]\n');
+    await expectFound(['--check', 'config'], {
+      id: 'pipeline-invalid',
+      exit: 2,
+      message: /starts no pipeline from it: .*nobody\/nothing\/deliver/,
+      repair: /pipeline editor/,
+    });
+  });
+});
+
 describe('the branch', () => {
   const args = ['--check', 'branch'];
   test('nobody may push, and changes are pushed', async () => {

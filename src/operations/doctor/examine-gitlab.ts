@@ -7,8 +7,10 @@ import { answerOr, attempt } from './attempt.ts';
 import { judgeBranch } from './branch.ts';
 import { judge, type Check, type Finding } from './finding.ts';
 import { judgeProject, type ProjectFacts } from './membership.ts';
+import { judgePipeline } from './pipeline.ts';
 import { judgeReach } from './reach.ts';
 import { judgeToken } from './token.ts';
+import { judgeVariables } from './variables.ts';
 
 /** Looks whether GitLab answers, without any token. `version` is by a token, where there is one. */
 export async function examineReach(
@@ -111,6 +113,31 @@ export async function examineBranch(
     ),
   ];
   return judgeBranch({ project: path, name, branch, rules, pushed });
+}
+
+/** Looks at how the delivery project keeps its variables. */
+export async function examineVariables(
+  { gitlab }: TokenInHand,
+  { path, project, branch }: ProjectFacts,
+  pairs: readonly Pair[],
+): Promise<readonly Finding[]> {
+  if (project === null) return [];
+  const variables = answerOr(await attempt(() => gitlab.variables(path)), null);
+  return judgeVariables(path, variables, pairs, branch?.protected !== false);
+}
+
+/** Looks at the delivery project's pipeline, where it has one of the usual name. */
+export async function examinePipeline(
+  { gitlab }: TokenInHand,
+  { path, project, branch }: ProjectFacts,
+): Promise<readonly Finding[]> {
+  if (project === null || branch === null) return [];
+  const found = await attempt(async () =>
+    (await gitlab.file(path, '.gitlab-ci.yml', branch.name)) === null
+      ? null
+      : gitlab.pipelineErrors(project.id, branch.name),
+  );
+  return judgePipeline(path, answerOr(found, null));
 }
 
 /** Looks at the application projects that get their results back, each with its own token or the common one. */
