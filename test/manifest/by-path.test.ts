@@ -141,6 +141,7 @@ describe('key=value files', () => {
     expect(set('VERSION', '1.20')).toBe(env.replace('\nVERSION=1.0.0', '\nVERSION=1.20'));
     expect(set('/QUOTED', 'c d')).toBe(env.replace('a b', 'c d'));
     expect(set('EMPTY', 'x')).toBe(env.replace('EMPTY=', 'EMPTY=x'));
+    expect(edited('A="$x"\n', { set: [['A', '$x']] }, 'x.env')).toBe('A="$x"\n');
     expect(set('URL', 'y=z')).toBe(env.replace('https://x/?a=b', 'y=z'));
     expect(edited(env, { image: 'x/app:2' }, 'app.env')).toBe(env.replace('x/app:1', 'x/app:2'));
   });

@@ -51,8 +51,9 @@ export function readPairs(text: string): readonly PairValue[] {
   return found;
 }
 
-/** Edit that sets a value. Fault `edit_refused` where the form cannot hold it. */
+/** Edit that sets a value; the value that stands there always fits. Fault `edit_refused` where the form cannot hold it. */
 export function setPair(pair: PairValue, value: string, place: Place): Edit {
+  if (value === pair.value) return { start: pair.start, end: pair.end, text: value };
   // oxlint-disable-next-line no-control-regex
   if (/[\u0000-\u001F\u007F]/.test(value) || value !== value.trim()) {
     throw new Fault('edit_refused', `${pair.key}: a key=value file cannot hold this value`, { place });
