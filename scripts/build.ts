@@ -92,6 +92,7 @@ export async function bundle(): Promise<void> {
   await writeFile(join(outdir, 'THIRD-PARTY-LICENCES.txt'), await thirdPartyLicences(root, packages));
   const names = packages.map(({ name, version }) => `${name}@${version}`);
   await writeFile(join(outdir, 'packages.json'), `${JSON.stringify(names, null, 2)}\n`);
+  await rm(join(outdir, 'compiled'), { recursive: true, force: true, maxRetries: 5 });
   const current = new Set(outputFiles.map(({ path }) => path));
   for (const name of await readdir(join(outdir, 'chunks'))) {
     const path = join(outdir, 'chunks', name);
