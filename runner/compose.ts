@@ -134,6 +134,8 @@ export function composeContext(input: ComposeInput): Context {
         token: credentials.of('SLUICE_GIT_TOKEN') ?? credentials.of('SLUICE_GITLAB_TOKEN') ?? null,
         author: { name: env['SLUICE_GIT_AUTHOR_NAME'], email: env['SLUICE_GIT_AUTHOR_EMAIL'] },
         signingKey: credentials.of('SLUICE_COMMIT_SIGNING_KEY'),
+        deadline: context.deadline,
+        http,
         notice: (text) => reporter.info(text),
       });
     }),
@@ -216,11 +218,13 @@ function proxyOf(address: string, env: ComposeInput['env']): string | undefined 
   return (protocol === 'https:' ? (env['HTTPS_PROXY'] ?? env['https_proxy']) : env['http_proxy']) || undefined;
 }
 
-/** `--timeout`, else what is left of the job's time less a reserve for the final statuses, else ten minutes. */
+/** `--timeout`, else what is left of the job's time less a reserve for the final statuses (at most half of it), else ten minutes. */
 function deadlineOf(values: Values, job: JobInfo, now: number): number {
   const timeout = values.duration('timeout');
   if (timeout !== undefined) return now + timeout;
-  return job.deadline === undefined ? now + OUTSIDE_JOB_MS : Math.max(job.deadline - RESERVE_MS, now);
+  if (job.deadline === undefined) return now + OUTSIDE_JOB_MS;
+  const left = Math.max(0, job.deadline - now);
+  return now + Math.max(left - RESERVE_MS, left / 2);
 }
 
 /** Runs an async function at its first call and gives every later caller the same promise. */

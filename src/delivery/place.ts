@@ -15,7 +15,7 @@ export interface DeliveryPlace {
  */
 export function deliveryPlace(text: string, serverUrl: string | undefined): DeliveryPlace {
   const server = serverUrl?.replace(/\/+$/, '');
-  if (/^[\w.-]+(\/[\w.-]+)+$/.test(text)) {
+  if (/^[\w.-]+(\/[\w.-]+)+$/.test(text) && !text.split('/').some((part) => /^\.+$/.test(part))) {
     if (server === undefined) {
       throw new Fault('usage', `--delivery ${text}: the address of GitLab is not known outside a job`, {
         hint: 'Give the whole URL, or --gitlab URL.',

@@ -86,6 +86,7 @@ const NO_ROOM = /^(?!remote:).*(No space left on device|Disk quota exceeded|File
 /** Is the failure one that may be gone in a moment? What the server says of itself ("remote:") tells nothing of the connection. */
 export function isTransient(stderr: string): boolean {
   const own = stderr.replaceAll(/^remote:.*$/gm, '');
+  if (/does not (support|allow)/i.test(own)) return false;
   return classifyFetch(stderr) === 'unavailable' && TRANSIENT.some((pattern) => pattern.test(own));
 }
 

@@ -1,3 +1,4 @@
+import { Fault } from '../fault.ts';
 import type { Files } from './files.ts';
 import { type Git, parseLog } from './git-local.ts';
 import type { BranchHistory } from './git-remote.ts';
@@ -54,7 +55,12 @@ export function openBranchPast({ local, transport, files, url, folder }: BranchP
   }
 
   async function bring(ref: string, depth: readonly string[], since: number | null, signal?: AbortSignal) {
-    await transport(['fetch', ...FLAGS, ...depth, '--', url, ref], { cwd: folder, signal });
+    const fetch = (flags: readonly string[]) => transport(['fetch', ...flags, '--', url, ref], { cwd: folder, signal });
+    await fetch([...FLAGS, ...depth]).catch((error: unknown) => {
+      if (depth.length > 0 && error instanceof Fault && /not support --shallow-since/i.test(error.message))
+        return fetch(FLAGS);
+      throw error;
+    });
     reached = (await files.read(`${folder}/shallow`)) === null ? null : since;
   }
 
