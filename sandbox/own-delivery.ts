@@ -59,7 +59,11 @@ export async function copyDelivery(input: OwnInput, folder: string, processes: P
     settingsText({ layout, agents: null, source: 'oci', projects: new Map([[input.app, invented]]), receiver: 'none' });
   if (layout && proposed !== null) {
     await writeFile(join(copy, 'sluice.yaml'), proposed);
-    assumptions.push('There is no sluice.yaml: one was proposed from the layout.', ...assumptionsOf(layout));
+    assumptions.push(
+      'There is no sluice.yaml: one was proposed from the layout.',
+      ...assumptionsOf(layout),
+      'Each cluster is reached by a kubeconfig context called like its environment; `sluice init` names agents instead.',
+    );
   }
   const config = parseConfig((proposed ?? standing)!, 'sluice.yaml');
   const app = appOf(config, input.app);
