@@ -31,8 +31,8 @@ interface Asked {
 /** The strongest kind that holds an image, by image. */
 type Ruling = Map<ImageChange, TargetKind>;
 
-/** Text that stays parsed while other files are looked at. */
-const keptOpen = 512 * 1024;
+/** Text that stays parsed while other files are looked at: with more, the heap grows by what is parsed beside it. */
+const keptOpen = 64 * 1024;
 
 /**
  * Finds the targets of the change in the files and makes the edits: exactly the bytes of the wanted values. Nothing to

@@ -25,6 +25,29 @@ describe('precedence in update', () => {
     );
   });
 
+  test.each([0, 1, 2, 3, 4])('in any order of the files, with the strongest %i kinds gone', (gone) => {
+    const left = order.slice(gone);
+    for (const turned of [left.toReversed(), [...left.slice(1), ...left.slice(0, 1)]]) {
+      const change = planned(Object.fromEntries(turned.map((file) => [file, files[file]])), {
+        image: 'x/app:v2',
+        mode: 'update',
+      });
+      expect(change.targets.map(({ file }) => file)).toEqual([order[gone]]);
+      const kinds = new Set(change.notTaken.map(({ message }) => message.replace(/.*: (.*) goes before .*/, '$1')));
+      expect(change.notTaken.map(({ file }) => file).toSorted()).toEqual(left.slice(1).toSorted());
+      expect([...kinds]).toEqual(gone === 4 ? [] : [change.targets[0]!.kind]);
+    }
+  });
+
+  test('what a weaker kind would refuse is no matter where a stronger one holds the image', () => {
+    const shared = 'kind: Pod\nspec: {containers: [{image: &i x/app:v1}]}\nother: *i\n';
+    expect(faultOf(() => planned({ 'a.yaml': shared }, { image: 'x/app:v2', mode: 'update' }))).toMatchObject({
+      code: 'edit_refused',
+    });
+    const change = planned({ 'a.yaml': shared, ...files }, { image: 'x/app:v2', mode: 'update' });
+    expect(change.files.map(({ path }) => path)).toEqual(['kustomization.yaml']);
+  });
+
   test('edit changes every match', () => {
     const after = editedAll(files, { image: 'x/app:v2' });
     for (const [path, text] of Object.entries(files)) {
