@@ -14,8 +14,10 @@ export interface GitServer extends AsyncDisposable {
   readonly requests: readonly string[];
   /** Authorization headers seen. */
   readonly credentials: ReadonlySet<string>;
-  /** Called before each request is passed on; a number answers with that status instead. */
-  intercept: (request: string) => Promise<number | undefined> | number | undefined;
+  /** Called before each request is passed on; a number answers with that status instead, an address with a redirect. */
+  intercept: (request: string) => Promise<number | string | undefined> | number | string | undefined;
+  /** Does it speak git's protocol 2? */
+  modern: boolean;
   /** Bytes of all answers so far. */
   sent(): number;
 }
@@ -25,7 +27,7 @@ export async function gitServer(root: string, tokens: Readonly<Record<string, To
   const requests: string[] = [];
   const credentials = new Set<string>();
   let sent = 0;
-  const double: { intercept: GitServer['intercept'] } = { intercept: () => undefined };
+  const double: Pick<GitServer, 'intercept' | 'modern'> = { intercept: () => undefined, modern: true };
 
   function roleOf(request: IncomingMessage): TokenRole | undefined {
     const basic = /^Basic (.+)$/.exec(request.headers.authorization ?? '')?.[1];
@@ -40,6 +42,7 @@ export async function gitServer(root: string, tokens: Readonly<Record<string, To
     requests.push(`${request.method} ${url.pathname}${url.search}`);
     if (request.headers.authorization !== undefined) credentials.add(request.headers.authorization);
     const status = await double.intercept(requests.at(-1)!);
+    if (typeof status === 'string') return void response.writeHead(301, { location: status }).end();
     if (status !== undefined) return void response.writeHead(status).end();
     const role = roleOf(request);
     if (role === undefined) {
@@ -62,7 +65,7 @@ export async function gitServer(root: string, tokens: Readonly<Record<string, To
         REQUEST_METHOD: request.method,
         CONTENT_TYPE: request.headers['content-type'] ?? '',
         HTTP_CONTENT_ENCODING: request.headers['content-encoding'] ?? '',
-        GIT_PROTOCOL: String(request.headers['git-protocol'] ?? ''),
+        GIT_PROTOCOL: double.modern ? String(request.headers['git-protocol'] ?? '') : '',
         REMOTE_USER: 'bot',
         ...(request.headers['content-length'] === undefined
           ? {}
