@@ -55,6 +55,7 @@ export async function deliverChanges({ context, changes, place, common, clone }:
       gitlab: await context.gitlab(),
       labels: values.list('label').length > 0 ? values.list('label') : ['sluice'],
       autoMerge: values.boolean('auto-merge'),
+      key: context.secret('SLUICE_GITLAB_TOKEN') ?? null,
     };
     for (const order of ordersOf(context, common, ways.requests).flatMap(pairOrders)) {
       await unlessHeld(held, async () => deliveries.push(await deliverByRequest(order, work, options)));

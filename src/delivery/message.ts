@@ -73,7 +73,8 @@ export function oneLine(text: string): string {
     .trim();
 }
 
-function shortened(text: string): string {
+/** At most 200 characters of a text. */
+export function shortened(text: string): string {
   const characters = Array.from(text);
   return characters.length <= 200 ? text : `${characters.slice(0, 199).join('')}…`;
 }

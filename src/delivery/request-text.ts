@@ -1,6 +1,6 @@
 import type { Origin } from '../app/change.ts';
 import type { Target } from '../manifest/change.ts';
-import { oneLine } from './message.ts';
+import { oneLine, shortened } from './message.ts';
 
 /** What the machine-readable block of a merge request's description holds. Counts only where our own bot wrote it. */
 export interface RequestBlock {
@@ -10,7 +10,12 @@ export interface RequestBlock {
   readonly origin: Origin | null;
   /** Commit of the target branch that the change was computed on. */
   readonly base: string;
+  /** What the updates before brought, and this one (src/delivery/request-carry.ts). */
+  readonly carried?: string;
 }
+
+/** Lines of old → new in a description. */
+const MOST_TARGETS = 100;
 
 /** Branch of the one merge request of an app in an environment. */
 export function requestBranch(app: string, environment: string): string {
@@ -29,9 +34,12 @@ export function requestDescription(
   targets: readonly Pick<Target, 'file' | 'path' | 'before' | 'after'>[],
   serverUrl: string,
 ): string {
-  const rows = targets.map(
-    (target) => `| ${[target.file, target.path, target.before || '(none)', target.after].map(code).join(' | ')} |`,
-  );
+  const rows = targets
+    .slice(0, MOST_TARGETS)
+    .map(
+      (target) => `| ${[target.file, target.path, target.before || '(none)', target.after].map(code).join(' | ')} |`,
+    );
+  const left = targets.length - rows.length;
   return [
     `\`${block.app}\` in \`${block.environment}\`:`,
     '',
@@ -39,6 +47,7 @@ export function requestDescription(
     '|---|---|---|---|',
     ...rows,
     '',
+    ...(left > 0 ? [`And ${left} more: see the changes.`, ''] : []),
     ...(block.origin === null ? [] : [originLine(block.origin, serverUrl), '']),
     'This branch is rewritten by sluice whenever a newer version comes; do not commit to it.',
     '',
@@ -60,6 +69,7 @@ export function parseRequestBlock(description: string): RequestBlock | null {
       images: Array.isArray(value.images) ? value.images.filter((image) => typeof image === 'string') : [],
       origin: originOf(value.origin),
       base: typeof value.base === 'string' ? value.base : '',
+      ...(typeof value.carried === 'string' ? { carried: value.carried } : {}),
     };
   } catch {
     return null;
@@ -77,11 +87,19 @@ function originOf(value: Partial<Origin> | null | undefined): Origin | null {
 }
 
 function originLine(origin: Origin, serverUrl: string): string {
-  const project = `${serverUrl}/${origin.project}`;
+  const project = `${serverUrl}/${origin.project.split('/').map(escaped).join('/')}`;
   const pipeline =
     origin.pipeline === null ? '' : `, [pipeline ${origin.pipeline}](${project}/-/pipelines/${origin.pipeline})`;
   const ref = origin.ref === '' ? '' : ` (${code(origin.ref)})`;
-  return `From [${origin.project}](${project}) commit [${origin.commit.slice(0, 12)}](${project}/-/commit/${origin.commit})${ref}${pipeline}.`;
+  return `From [${code(origin.project)}](${project}) commit [${origin.commit.slice(0, 12)}](${project}/-/commit/${origin.commit})${ref}${pipeline}.`;
+}
+
+/** A part of an address in which no markup can end the link. */
+function escaped(part: string): string {
+  return encodeURIComponent(part.toWellFormed()).replaceAll(
+    /[!'()*]/g,
+    (character) => `%${character.charCodeAt(0).toString(16)}`,
+  );
 }
 
 /** JSON in one line of plain ASCII that cannot end the comment it stands in. */
@@ -92,7 +110,12 @@ function hidden(block: RequestBlock): string {
   );
 }
 
-/** Text as code inside a table: no line break, column or markup can come of it. */
+/**
+ * Text as code inside a table: no line break, column or markup can come of it. A bar is an entity (where a backslash is
+ * before it, one more would not escape it), and so is all else then: entities are not read between backticks.
+ */
 function code(text: string): string {
-  return `\`${oneLine(text).replaceAll('`', "'").replaceAll('|', '\\|') || ' '}\``;
+  const line = shortened(oneLine(text)).replaceAll('`', "'") || ' ';
+  if (!line.includes('|')) return `\`${line}\``;
+  return `<code>${line.replaceAll(/[^\p{L}\p{N} ]/gu, (character) => `&#${character.codePointAt(0)};`)}</code>`;
 }

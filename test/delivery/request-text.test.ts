@@ -27,7 +27,16 @@ test('the description shows old and new and carries the block', () => {
 test('nothing from outside can begin a line, end the table or the comment', () => {
   const hostile = fc.oneof(
     fc.string({ unit: 'binary' }),
-    fc.constantFrom('-->', '\n/merge', '|`|', '<!-- sluice: {} -->', '\r\n/approve', '[skip ci]', '--!>'),
+    fc.constantFrom(
+      '-->',
+      '\n/merge',
+      '|`|',
+      '<!-- sluice: {} -->',
+      '\r\n/approve',
+      '[skip ci]',
+      '--!>',
+      '\\| @all ![x](https://x)',
+    ),
   );
   fc.assert(
     fc.property(hostile, hostile, hostile, (ref, before, after) => {
@@ -56,4 +65,26 @@ test('a title is one line of at most 255 characters', () => {
   expect(requestTitle('web', 'production', '1.2')).toBe('Deploy web 1.2 to production');
   expect(requestTitle('web', 'production', '')).toBe('Deploy web to production');
   expect(Array.from(requestTitle('web', 'production', 'x\n'.repeat(300)))).toHaveLength(255);
+});
+
+test('a bar after a backslash ends no column, and a project’s name no link', () => {
+  const origin = { ...block.origin!, project: 'x](https://evil) @all/(y\n/merge' };
+  const text = requestDescription({ ...block, origin }, [{ ...target, after: 'a\\| @all <b>' }], 'https://x');
+  const row = text.split('\n').find((line) => line.startsWith('| `a.yaml`'))!;
+  expect(row.split('|')).toHaveLength(6);
+  expect(row).toContain('<code>a&#92;&#124; &#64;all &#60;b&#62;</code>');
+  expect(text).toContain('(https://x/x%5D%28https%3A//');
+  expect(text.split('\n').filter((line) => line.startsWith('/'))).toEqual([]);
+});
+
+test('thousands of targets and huge values still fit a description', () => {
+  const targets = Array.from({ length: 3000 }, () => ({
+    ...target,
+    before: 'x'.repeat(9000),
+    after: 'y'.repeat(9000),
+  }));
+  const text = requestDescription(block, targets, 'https://x');
+  expect(text.length).toBeLessThan(100_000);
+  expect(text).toContain('And 2900 more');
+  expect(parseRequestBlock(text)).toEqual(block);
 });

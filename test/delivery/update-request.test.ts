@@ -158,6 +158,39 @@ describe('update by merge request', () => {
     expect((await api('GET', `/repository/branches/${encodeURIComponent('sluice/production/web')}`)).status).toBe(404);
   });
 
+  test('updates of several images of one app share it, and none is lost', async () => {
+    const file = 'apps/web/production/kustomization.yaml';
+    const two = `${START[file]!}  - name: worker\n    newTag: 1.0.0\n`;
+    await server.seed(PROJECT, new Map([[file, two]]), 'two images', { pipeline: false });
+    const first = requestOf(await update());
+    const second = await update({ image: 'worker=:3.1.0', pipeline: 11 });
+    expect(requestOf(second)?.iid).toBe(first?.iid);
+    const text = async () => {
+      const answer = await api('GET', `/repository/files/${encodeURIComponent(file)}/raw?ref=sluice/production/web`);
+      return answer.text();
+    };
+    expect(await text()).toBe(two.replace('newTag: 1.0.0', 'newTag: 1.1.0').replace('newTag: 1.0.0', 'newTag: 3.1.0'));
+    expect((await requests())[0]?.title).toBe('Deploy web 1.1.0 + 3.1.0 to production');
+    // The image that is set again, here to what stands, is no longer carried; an older pipeline's does not come back.
+    await update({ image: 'web=:1.0.0', pipeline: 12 });
+    expect(await text()).toBe(two.replace(/1\.0\.0(?=\n$)/, '3.1.0'));
+    // Whoever may write descriptions cannot put an image into the bot's next commit.
+    const [open] = await requests();
+    const forged = open!.description.replace(/"carried":"[^"]*"/, '"carried":"e30.00"');
+    expect(forged).not.toBe(open!.description);
+    await api('PUT', `/merge_requests/${open!.iid}`, { description: forged });
+    await update({ image: 'web=:1.2.0', pipeline: 13 });
+    expect(await text()).toBe(two.replace('newTag: 1.0.0', 'newTag: 1.2.0'));
+  });
+
+  test('a draft stays one, and a person’s own words of the next version do not count as ours', async () => {
+    await update();
+    const [open] = await requests();
+    await api('PUT', `/merge_requests/${open!.iid}`, { title: `Draft: ${open!.title}` });
+    await update({ image: 'web=:1.2.0', pipeline: 12 });
+    expect((await requests())[0]?.title).toBe('Draft: Deploy web 1.2.0 to production');
+  });
+
   test('after a merge the next version opens another', async () => {
     const opened = requestOf(await update());
     await merge(opened!);
