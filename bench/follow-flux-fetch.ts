@@ -4,8 +4,7 @@ import { secret } from '../src/secret.ts';
 import { systemClock } from '../src/systems/clock-system.ts';
 import { fetchHttp } from '../src/systems/http-fetch.ts';
 import { isReady } from '../test/lab/flux-object.ts';
-import { startWebServer } from '../test/lab/web-server.ts';
-import { connectSigner } from '../test/lab/web-tokens.ts';
+import { startIssuer, type Issuer } from '../test/lab/web-tokens.ts';
 import { raiseFlux } from './follow-flux-stage.ts';
 import { median } from './measure.ts';
 import type { BenchOptions, Row } from './measure.ts';
@@ -24,13 +23,7 @@ const ways = [
 export async function benchFluxFetch({ rounds }: BenchOptions): Promise<readonly Row[]> {
   await using stage = await raiseFlux();
   const { scene, stack, watcher } = stage;
-  const signer = connectSigner();
-  const issuer = await startWebServer(({ url }) => ({
-    json:
-      url === '/jwks'
-        ? signer.jwks
-        : { issuer: issuer.url, jwks_uri: `${issuer.url}/jwks`, id_token_signing_alg_values_supported: ['RS256'] },
-  }));
+  const issuer = await startIssuer();
   try {
     await scene.secret('receiver', { token });
     const resources = [{ apiVersion: 'source.toolkit.fluxcd.io/v1', kind: 'OCIRepository', name: 'app' }];
@@ -72,7 +65,7 @@ export async function benchFluxFetch({ rounds }: BenchOptions): Promise<readonly
         followed: { app: 'app', environment: 'staging', wanted },
         source: { kind: 'OCIRepository', namespace: 'flux-system', name: 'app' },
         secretOf: () => secret(token),
-        idToken: secret(idToken(issuer.url, signer)),
+        idToken: secret(idToken(issuer)),
         clock: systemClock(),
         signal: new AbortController().signal,
       });
@@ -99,8 +92,8 @@ export async function benchFluxFetch({ rounds }: BenchOptions): Promise<readonly
   }
 }
 
-function idToken(iss: string, signer: ReturnType<typeof connectSigner>): string {
+function idToken({ url: iss, sign }: Issuer): string {
   const now = Math.floor(Date.now() / 1000);
   const times = { iat: now, nbf: now - 5, exp: now + 300 };
-  return signer.sign({ iss, sub: 'project_path:team/delivery', aud: 'flux', project_path: 'team/delivery', ...times });
+  return sign({ iss, sub: 'project_path:team/delivery', aud: 'flux', project_path: 'team/delivery', ...times });
 }

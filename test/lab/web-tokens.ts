@@ -1,4 +1,5 @@
 import { createSign, generateKeyPairSync } from 'node:crypto';
+import { startWebServer } from './web-server.ts';
 
 /** A key that signs JSON Web Tokens (RS256) and the set that proves them. */
 export function connectSigner(kid = 'lab') {
@@ -12,3 +13,17 @@ export function connectSigner(kid = 'lab') {
     },
   };
 }
+
+/** An issuer of such tokens on loopback, with the documents by which OpenID Connect finds its keys. */
+export async function startIssuer() {
+  const signer = connectSigner();
+  const { url, stop } = await startWebServer((request) => ({
+    json:
+      request.url === '/jwks'
+        ? signer.jwks
+        : { issuer: url, jwks_uri: `${url}/jwks`, id_token_signing_alg_values_supported: ['RS256'] },
+  }));
+  return { url, sign: (claims: object) => signer.sign(claims), stop };
+}
+
+export type Issuer = Awaited<ReturnType<typeof startIssuer>>;

@@ -10,33 +10,21 @@ import { sampleApp } from '../sample-app.ts';
 import { setStage } from '../stage.ts';
 import { connectWatcher } from '../watcher.ts';
 import type { Watcher } from '../watcher.ts';
-import { startWebServer } from '../web-server.ts';
-import { connectSigner } from '../web-tokens.ts';
+import { startIssuer, type Issuer } from '../web-tokens.ts';
 
 const token = 'receiver-token';
 const source = { kind: 'OCIRepository', namespace: 'flux-system', name: 'app' };
 
 describe('sluice notifies the real notification-controller', () => {
   const stage = setStage({ tier: 'notification' });
-  const signer = connectSigner();
-  let issuer: Awaited<ReturnType<typeof startWebServer>>;
+  let issuer: Issuer;
   let watcher: Watcher;
   let count = 0;
 
   beforeAll(async () => {
     const { scene, stack } = stage();
     watcher = await connectWatcher(stack);
-    issuer = await startWebServer(({ url }) =>
-      url === '/jwks'
-        ? { json: signer.jwks }
-        : {
-            json: {
-              issuer: issuer.url,
-              jwks_uri: `${issuer.url}/jwks`,
-              id_token_signing_alg_values_supported: ['RS256'],
-            },
-          },
-    );
+    issuer = await startIssuer();
     await scene.secret('receiver', { token });
     const resources = [{ apiVersion: 'source.toolkit.fluxcd.io/v1', kind: 'OCIRepository', name: 'app' }];
     await scene.put('Receiver', 'generic-hmac', { type: 'generic-hmac', secretRef: { name: 'receiver' }, resources });
@@ -67,7 +55,7 @@ describe('sluice notifies the real notification-controller', () => {
 
   function idToken(): string {
     const now = Math.floor(Date.now() / 1000);
-    return signer.sign({
+    return issuer.sign({
       iss: issuer.url,
       sub: 'project_path:team/delivery:ref_type:branch:ref:main',
       aud: 'flux',

@@ -4,8 +4,7 @@ import { hasApplied, isReady } from '../flux-object.ts';
 import { sampleApp } from '../sample-app.ts';
 import { setStage } from '../stage.ts';
 import { until } from '../until.ts';
-import { startWebServer } from '../web-server.ts';
-import { connectSigner } from '../web-tokens.ts';
+import { startIssuer, type Issuer } from '../web-tokens.ts';
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
 const resources = [{ apiVersion: 'source.toolkit.fluxcd.io/v1', kind: 'OCIRepository', name: 'app' }];
@@ -88,21 +87,10 @@ describe('a Receiver', () => {
   });
 
   describe('generic-oidc', () => {
-    const signer = connectSigner();
-    let issuer: Awaited<ReturnType<typeof startWebServer>>;
+    let issuer: Issuer;
     let path: string;
     beforeAll(async () => {
-      issuer = await startWebServer(({ url }) =>
-        url === '/jwks'
-          ? { json: signer.jwks }
-          : {
-              json: {
-                issuer: issuer.url,
-                jwks_uri: `${issuer.url}/jwks`,
-                id_token_signing_alg_values_supported: ['RS256'],
-              },
-            },
-      );
+      issuer = await startIssuer();
       path = await receiver('oidc', {
         type: 'generic-oidc',
         resources,
@@ -134,7 +122,7 @@ describe('a Receiver', () => {
         project_path: 'team/app',
         ref_protected: 'true',
       };
-      return { authorization: `Bearer ${signer.sign({ ...claims, ...change })}` };
+      return { authorization: `Bearer ${issuer.sign({ ...claims, ...change })}` };
     };
 
     test('a token of the issuer delivers, without any shared secret', async () => {
