@@ -39,6 +39,11 @@ export async function deliverChanges({ context, changes, place, common, clone }:
     signal: context.signal,
     note: (text) => reporter.info(text),
   };
+  if (values.boolean('wait') && !place.onGitLab) {
+    throw new Fault('usage', `${place.project} is not on this GitLab: --wait needs its API`, {
+      hint: 'Leave --wait out, or run in a job of the GitLab that holds the delivery repository.',
+    });
+  }
   const ways = await waysOf(context, work, common, changes);
   const deliveries: Delivery[] = [];
   const held: Fault[] = [];

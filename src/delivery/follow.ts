@@ -51,17 +51,22 @@ export async function followStatuses(
   const { gitlab, clock } = work;
   const started = clock.now();
   const told = new Map<string, string>();
+  let { sha } = commit;
   let warned = false;
   for (let wait = SHORTEST_MS; ; wait = Math.min(LONGEST_MS, wait * 1.3)) {
-    const own = newest(await gitlab.pipelines(commit.project, { sha: commit.sha }));
+    let own = await pipelineOf(gitlab, commit, sha);
+    if (own === null && wait === SHORTEST_MS) {
+      sha = await landedAs(gitlab, commit);
+      if (sha !== commit.sha) own = await pipelineOf(gitlab, commit, sha);
+    }
     const later = own && ['canceled', 'skipped'].includes(own.status) ? await successor(gitlab, commit, own) : null;
-    const statuses = await gitlab.statuses(commit.project, later?.sha ?? commit.sha);
+    const statuses = await gitlab.statuses(commit.project, later?.sha ?? sha);
     const found = pairs.map((pair) => statusOf(pair, statuses));
     for (const each of statuses) tell(told, each, work);
     if (found.every((each) => each?.state != null)) return found.filter((each) => each !== null);
     const pipeline = later ?? own;
     if (pipeline === null && clock.now() - started > PIPELINE_MS) {
-      throw missing(`no pipeline came for commit ${commit.sha.slice(0, 12)} of ${commit.project}`);
+      throw missing(`no pipeline came for commit ${sha.slice(0, 12)} of ${commit.project} on ${commit.branch}`);
     }
     if (pipeline && ENDED.has(pipeline.status)) {
       // Lists do not tell why a pipeline could not be made.
@@ -74,10 +79,14 @@ export async function followStatuses(
       if (warned)
         work.note(`no runner took ${pipeline.webUrl} yet; where this job holds the only runner, it waits for itself`);
     }
+    if (!warned && pipeline?.status === 'manual') {
+      warned = true;
+      work.note(`${pipeline.webUrl} waits for somebody to start its manual job`);
+    }
     if (clock.now() + wait > work.deadline) {
       throw new Fault(
         'timed_out',
-        `${pipeline?.webUrl ?? commit.project}: no final status of ${pairs.map((pair) => namesOf(pair)[0]).join(', ')} in time`,
+        `${pipeline ? `${pipeline.webUrl} (${pipeline.status})` : commit.project}: no final status of ${pairs.map((pair) => namesOf(pair)[0]).join(', ')} in time`,
       );
     }
     await clock.sleep(wait, work.signal);
@@ -95,6 +104,7 @@ export function followedExit(statuses: readonly FollowedStatus[]): ExitCode {
  * closed, `timed_out`.
  */
 export async function followMerge(project: string, iid: number, work: Following): Promise<string> {
+  let told = '';
   for (let wait = SHORTEST_MS; ; wait = Math.min(LONGEST_MS, wait * 1.3)) {
     const request = await work.gitlab.mergeRequest(project, iid);
     if (request?.state === 'merged') return request.mergeCommit ?? request.sha;
@@ -103,6 +113,8 @@ export async function followMerge(project: string, iid: number, work: Following)
         hint: 'Run again to open another.',
       });
     }
+    if (told !== request.detailedMergeStatus) work.note(`${request.url} is open: ${request.detailedMergeStatus}`);
+    told = request.detailedMergeStatus;
     if (work.clock.now() + wait > work.deadline) {
       throw new Fault('timed_out', `${request.url} is not merged yet (${request.detailedMergeStatus})`);
     }
@@ -110,8 +122,33 @@ export async function followMerge(project: string, iid: number, work: Following)
   }
 }
 
+/** The newest pipeline of a commit on the delivery branch: a merge request's may have run for the same commit before. */
+async function pipelineOf(
+  gitlab: GitLab,
+  { project, branch }: Pick<DeliveryCommit, 'project' | 'branch'>,
+  sha: string,
+): Promise<GitLabPipeline | null> {
+  return newest(await gitlab.pipelines(project, { sha, ref: branch }));
+}
+
+/**
+ * The commit by which a merge request's commit came to the branch, else the commit itself. Fault `token_refused` where
+ * the project cannot be seen: what GitLab does not show would look like something that never comes.
+ */
+async function landedAs(gitlab: GitLab, commit: Pick<DeliveryCommit, 'project' | 'branch' | 'sha'>): Promise<string> {
+  const { project, branch, sha } = commit;
+  if ((await gitlab.project(project)) === null) {
+    throw new Fault('token_refused', `${project} is not there, or not visible with this token`, {
+      hint: '--wait needs SLUICE_GITLAB_TOKEN with the scope api (or read_api) for the delivery project.',
+    });
+  }
+  const requests = await gitlab.commitMergeRequests(project, sha);
+  const merged = requests.find((request) => request.state === 'merged' && request.targetBranch === branch);
+  return merged?.mergeCommit ?? sha;
+}
+
 function newest(pipelines: readonly GitLabPipeline[]): GitLabPipeline | null {
-  const real = pipelines.filter((pipeline) => pipeline.source !== 'external' && pipeline.source !== 'parent_pipeline');
+  const real = pipelines.filter((pipeline) => !['external', 'parent_pipeline'].includes(pipeline.source));
   return real.toSorted((a, b) => b.id - a.id)[0] ?? null;
 }
 
