@@ -42,7 +42,7 @@ interface Found {
  * push and GitLab.
  */
 export async function deliverByRequest(order: Order, work: Workplace, options: RequestOptions): Promise<Delivery> {
-  const { clone, cache, past, clock, signal } = work;
+  const { clone, past, clock, signal } = work;
   const change = order.changes[0]!;
   const environment = order.environments[0]!;
   const branch = requestBranch(change.app, environment);
