@@ -12,7 +12,7 @@ import { connectCluster } from '../../src/systems/cluster-kubernetes.ts';
 import { fetchHttp } from '../../src/systems/http-fetch.ts';
 import { fastClock } from '../doubles/fast-clock.ts';
 import { startKubernetes, statusObject, type KubernetesDouble } from '../doubles/kubernetes.ts';
-import { gitRepository, ociRepository, ours } from '../watch/objects.ts';
+import { agentReceiver, gitRepository, ociRepository, ours } from '../watch/objects.ts';
 
 const TOKEN = 'receiver-token-value';
 const source = { kind: 'OCIRepository', namespace: 'flux-system', name: 'podinfo' };
@@ -252,15 +252,7 @@ test('sources of many addresses are found with one list per kind', async () => {
 
 test('the Receiver that GitLab’s agent made for a GitRepository is told, and asking goes on', async () => {
   kubernetes.put(gitRepository('1'.repeat(40)));
-  kubernetes.put({
-    apiVersion: 'notification.toolkit.fluxcd.io/v1',
-    kind: 'Receiver',
-    metadata: {
-      name: 'gitlab-delivery',
-      namespace: 'flux-system',
-      annotations: { 'app.kubernetes.io/managed-by': 'gitlab', 'agent.gitlab.com/project': 'shop/delivery' },
-    },
-  });
+  kubernetes.put(agentReceiver);
   const delivery = { kind: 'GitRepository', namespace: 'flux-system', name: 'delivery' };
   const request = await ask({}, { source: delivery });
   expect(request).toMatchObject({

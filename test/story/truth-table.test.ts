@@ -6,7 +6,8 @@ import { chainTraps } from './truth/chain-traps.ts';
 import { tellingTraps } from './truth/telling-traps.ts';
 import { revisionTraps } from './truth/revision-traps.ts';
 import type { Trap } from './truth/trap.ts';
-import { gitlabProvider, raise, syncOn } from './truth/stage.ts';
+import { gitlabProvider } from '../status/gitlab-provider.ts';
+import { raise, syncOn } from './truth/stage.ts';
 import { isFalseGreen, isFalseRed, isLostRed, truthPage } from './truth/table.ts';
 import type { Row } from './truth/table.ts';
 
@@ -42,7 +43,7 @@ async function naive(trap: Trap, commits: readonly string[]): Promise<Row['naive
 }
 
 async function ours(trap: Trap, commits: readonly string[]): Promise<Omit<Row, 'trap' | 'naive'>> {
-  const stage = await raise(commits, trap.setUp ?? {}, gitlabProvider(gitlab));
+  const stage = await raise(commits, trap.setUp ?? {}, gitlabProvider(gitlab.server));
   const played = await trap.play(stage);
   const beside = played.meanwhile?.();
   const result = await syncOn(stage, gitlab, {

@@ -5,26 +5,9 @@ import type { GitRepository } from '../../src/systems/git.ts';
 import { connectCluster } from '../../src/systems/cluster-kubernetes.ts';
 import { systemClock } from '../../src/systems/clock-system.ts';
 import { startKubernetes } from '../doubles/kubernetes.ts';
-import { podinfo } from '../watch/look.ts';
-import { formerCommit, gitRepository, kustomization, ourCommit } from '../watch/objects.ts';
+import { podinfoFromGit } from '../watch/look.ts';
+import { agentReceiver, formerCommit, gitRepository, kustomization, ourCommit } from '../watch/objects.ts';
 import { config } from './run.ts';
-
-const followed = {
-  ...podinfo,
-  source: 'git' as const,
-  urls: ['https://gitlab.example.com/shop/delivery.git'],
-  reference: 'main',
-  wanted: ourCommit,
-};
-const receiver = {
-  apiVersion: 'notification.toolkit.fluxcd.io/v1',
-  kind: 'Receiver',
-  metadata: {
-    name: 'gitlab-delivery',
-    namespace: 'flux-system',
-    annotations: { 'app.kubernetes.io/managed-by': 'gitlab', 'agent.gitlab.com/project': 'shop/delivery' },
-  },
-};
 
 test.each([
   [ourCommit, true],
@@ -35,7 +18,7 @@ test.each([
     const spec = { sourceRef: { kind: 'GitRepository', name: 'delivery' }, path: './apps/podinfo/staging' };
     kubernetes.put(gitRepository(commit));
     kubernetes.put(kustomization(`main@sha1:${commit}`, { spec }));
-    kubernetes.put(receiver);
+    kubernetes.put(agentReceiver);
     const said: string[] = [];
     const note = (text: string) => void said.push(text);
     const context = {
@@ -48,7 +31,7 @@ test.each([
     const follow = followIn(context, {} as GitRepository, async () => 'unrelated');
     const [settings] = config.environments[0]!.clusters;
     const deadline = Date.now() + (moved ? 30_000 : 1_500);
-    for await (const { verdict } of follow(settings!, [followed], deadline, new AbortController().signal))
+    for await (const { verdict } of follow(settings!, [podinfoFromGit], deadline, new AbortController().signal))
       if (verdict) expect(verdict.verdict).toBe(moved ? 'synced' : 'timed-out');
     expect(said.join('\n')).toMatch(
       moved

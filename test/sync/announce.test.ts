@@ -23,17 +23,16 @@ const config = parseConfig(
 );
 const broken: Script = () => [['applied', 'failed']];
 
-/** Follows one commit of the application into an environment. */
-function run(world: GitLabWorld, sha: string, environment: string, script: Script = healthy) {
+/** What follows one commit of the application into an environment. */
+function targetsFor({ commit }: GitLabWorld, sha: string, environment: string) {
   const origins = [originOf({ project: 'team/podinfo', commit: sha, pipeline: null })];
-  const publication = {
-    project: 'team/delivery',
-    branch: 'main',
-    commit: world.commit,
-    ranges: [],
-    artifacts: [artifactOf({ environment, origins })],
-  };
-  const targets = targetsOf(publication, config, { environments: [], apps: [] });
+  const artifacts = [artifactOf({ environment, origins })];
+  const publication = { project: 'team/delivery', branch: 'main', commit, ranges: [], artifacts };
+  return targetsOf(publication, config, { environments: [], apps: [] });
+}
+
+function run(world: GitLabWorld, sha: string, environment: string, script: Script = healthy) {
+  const targets = targetsFor(world, sha, environment);
   return sync(optionsIn(world, [], { targets, follow: scripted(script) }));
 }
 
@@ -103,19 +102,11 @@ describe('later environments', () => {
     world.server.createProject('team/agents');
     world.server.registerAgent({ configProject: 'team/agents', name: 'prod', cluster: { url: 'http://127.0.0.1:1' } });
     const sha = await merged(world);
-    const origins = [originOf({ project: 'team/podinfo', commit: sha, pipeline: null })];
-    const publication = {
-      project: 'team/delivery',
-      branch: 'main',
-      commit: world.commit,
-      ranges: [],
-      artifacts: [artifactOf({ environment: 'production', origins })],
-    };
     const object = { kind: 'Kustomization', namespace: 'flux-system', name: 'podinfo', state: 'ready' } as const;
     const verdict = { verdict: 'synced', reason: 'Said', message: 'ok' } as const;
     await sync(
       optionsIn(world, [], {
-        targets: targetsOf(publication, config, { environments: [], apps: [] }),
+        targets: targetsFor(world, sha, 'production'),
         async *follow(_cluster, [followed]) {
           const objects = [{ ...object, reason: 'Ready', message: '' }];
           yield { followed: followed!, at: 0, phase: 'healthy', message: 'ok', verdict: { ...verdict, objects } };
@@ -141,15 +132,7 @@ describe('later environments', () => {
     const weak = world.connect(
       world.server.createToken('team', { name: 'reader', scopes: ['read_api'], accessLevel: 40 }).token,
     );
-    const origins = [originOf({ project: 'team/podinfo', commit: sha, pipeline: null })];
-    const publication = {
-      project: 'team/delivery',
-      branch: 'main',
-      commit: world.commit,
-      ranges: [],
-      artifacts: [artifactOf({ environment: 'production', origins })],
-    };
-    const targets = targetsOf(publication, config, { environments: [], apps: [] });
+    const targets = targetsFor(world, sha, 'production');
     const options = optionsIn(world, [], { targets, gitlabFor: async () => weak });
     const result = await sync(options);
     expect(result).toMatchObject({ outcome: 'synced', exit: 7 });

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { gitlabProvider } from '../status/gitlab-provider.ts';
 import { deliveryWorld } from './delivery-world.ts';
 import type { DeliveryWorld } from './delivery-world.ts';
 
@@ -12,28 +13,7 @@ apps:
 let world: DeliveryWorld;
 beforeAll(async () => {
   world = await deliveryWorld();
-  const { token } = world.gitlab.createToken('team/delivery', { name: 'flux', scopes: ['api'], accessLevel: 40 });
-  const metadata = { name: 'gitlab', namespace: 'flux-system' };
-  const api = 'notification.toolkit.fluxcd.io/v1beta3';
-  world.cluster.apply([
-    { apiVersion: 'v1', kind: 'Secret', metadata, stringData: { token } },
-    {
-      apiVersion: api,
-      kind: 'Provider',
-      metadata,
-      spec: { type: 'gitlab', address: `${world.gitlab.url}/team/delivery`, secretRef: { name: 'gitlab' } },
-    },
-    {
-      apiVersion: api,
-      kind: 'Alert',
-      metadata,
-      spec: {
-        providerRef: { name: 'gitlab' },
-        eventSeverity: 'info',
-        eventSources: [{ kind: 'Kustomization', name: '*' }],
-      },
-    },
-  ]);
+  world.cluster.apply(gitlabProvider(world.gitlab));
 }, 60_000);
 afterAll(() => world[Symbol.asyncDispose]());
 

@@ -23,6 +23,15 @@ export const podinfo: Followed = {
   health: 'workloads',
 };
 
+/** The same where Flux reads the delivery repository itself. */
+export const podinfoFromGit: Followed = {
+  ...podinfo,
+  source: 'git',
+  urls: ['https://gitlab.example.com/shop/delivery.git'],
+  reference: 'main',
+  wanted: ourCommit,
+};
+
 const KINDS: readonly KindName[] = [
   'OCIRepository',
   'GitRepository',

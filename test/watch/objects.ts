@@ -174,3 +174,14 @@ export function deployment(settings: Settings = {}): StoredObject {
     { namespace: 'shop', ...settings },
   );
 }
+
+/** The Receiver that GitLab's agent makes for a GitRepository of its GitLab. */
+export const agentReceiver: StoredObject = {
+  apiVersion: 'notification.toolkit.fluxcd.io/v1',
+  kind: 'Receiver',
+  metadata: {
+    name: 'gitlab-delivery',
+    namespace: 'flux-system',
+    annotations: { 'app.kubernetes.io/managed-by': 'gitlab', 'agent.gitlab.com/project': 'shop/delivery' },
+  },
+};

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { lookAt, podinfo } from './look.ts';
+import { lookAt, podinfoFromGit } from './look.ts';
 import {
   former,
   formerCommit,
@@ -13,13 +13,7 @@ import {
 import { source, nameOf } from './runs.ts';
 
 describe('source: git', () => {
-  const delivery = {
-    ...podinfo,
-    source: 'git' as const,
-    urls: ['https://gitlab.example.com/shop/delivery.git'],
-    reference: 'main',
-    wanted: ourCommit,
-  };
+  const delivery = podinfoFromGit;
   const builds = (path: string, revision: string, title = 'podinfo') =>
     kustomization(revision, { name: title, spec: { sourceRef: { kind: 'GitRepository', name: 'delivery' }, path } });
 
@@ -74,14 +68,7 @@ describe('source: git', () => {
 });
 
 describe('a chart in the delivery repository', () => {
-  const delivery = {
-    ...podinfo,
-    source: 'git' as const,
-    urls: ['https://gitlab.example.com/shop/delivery.git'],
-    reference: 'main',
-    wanted: ourCommit,
-    roots: ['chart'],
-  };
+  const delivery = { ...podinfoFromGit, roots: ['chart'] };
   const sourceRef = { kind: 'GitRepository', name: 'delivery' };
   const charted = (version: string) =>
     helmRelease(version, {

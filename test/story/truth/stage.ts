@@ -53,31 +53,6 @@ export async function raise(
   return stage;
 }
 
-/** Flux's own way to tell GitLab: a Provider for the delivery project and an Alert for all Kustomizations. */
-export function gitlabProvider(gitlab: GitLabWorld): readonly ClusterObject[] {
-  const metadata = { name: 'gitlab', namespace: 'flux-system' };
-  const { token } = gitlab.server.createToken('team/delivery', { name: 'flux', scopes: ['api'], accessLevel: 40 });
-  return [
-    { apiVersion: 'v1', kind: 'Secret', metadata, stringData: { token } },
-    {
-      apiVersion: 'notification.toolkit.fluxcd.io/v1beta3',
-      kind: 'Provider',
-      metadata,
-      spec: { type: 'gitlab', address: `${gitlab.server.url}/team/delivery`, secretRef: { name: 'gitlab' } },
-    },
-    {
-      apiVersion: 'notification.toolkit.fluxcd.io/v1beta3',
-      kind: 'Alert',
-      metadata,
-      spec: {
-        providerRef: { name: 'gitlab' },
-        eventSeverity: 'info',
-        eventSources: [{ kind: 'Kustomization', name: '*' }],
-      },
-    },
-  ];
-}
-
 /** The cluster is fifty times as quick as Flux, and so is patience. */
 const patience = { unconsumed: 700, artifact: 3_000, fetch: 3_000, gone: 1_000, release: 3_000 };
 
