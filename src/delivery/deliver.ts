@@ -18,10 +18,15 @@ const MOST_CONTENDERS = 500;
 export async function deliverByPush(order: Order, work: Workplace): Promise<Delivery> {
   const { clone, cache, past, clock, deadline, signal } = work;
   const first = await clone.head();
+  /** What was rejected, by commit: where an answer was lost on the way, it landed all the same. */
+  const tried = new Map<string, Delivery>();
   let recent = 0;
+  let idle = 0;
   let started = clock.now();
   for (let attempts = 1; ; attempts += 1) {
     const head = await clone.head();
+    const landed = attempts > 1 && (await clone.history()).commits.find((commit) => tried.has(commit.sha));
+    if (landed) return tried.get(landed.sha)!;
     const prepared = await prepare(await openTip(clone, cache, signal), past, order);
     if (attempts === 1) for (const note of prepared.notes) work.note(note);
     const result = (outcome: DeliveryOutcome, stands: Standing | null): Delivery => {
@@ -33,9 +38,9 @@ export async function deliverByPush(order: Order, work: Workplace): Promise<Deli
     await order.verified();
     if (order.dryRun) return result('planned', null);
     const sha = await clone.commit(head, prepared.plan.files, prepared.message);
-    if ((await clone.push(sha, clone.branch, { signal })) === 'pushed') {
-      return { ...result('pushed', { sha, origins: order.origin ? [order.origin] : [] }), attempts };
-    }
+    const pushed = { ...result('pushed', { sha, origins: order.origin ? [order.origin] : [] }), attempts };
+    if ((await clone.push(sha, clone.branch, { signal })) === 'pushed') return pushed;
+    tried.set(sha, pushed);
     const attemptMs = clock.now() - started;
     // A newer pipeline has mostly landed by the first loss. Later ones wait before they look: one fetch for each attempt.
     if (attempts === 1) {
@@ -43,11 +48,12 @@ export async function deliverByPush(order: Order, work: Workplace): Promise<Deli
       if (await isOutrun(past, order)) continue;
     }
     if (clock.now() >= deadline) {
-      const landed = await landedSince(work, first);
-      throw new Fault('contention', `${attempts} pushes to ${clone.branch} lost against others (${landed} commits)`);
+      const others = await landedSince(work, first);
+      throw new Fault('contention', `${attempts} pushes to ${clone.branch} lost against others (${others} commits)`);
     }
+    idle = recent === 0 ? idle + 1 : 0;
     const wait = Math.min(
-      backoff({ attempts, landed: recent, attemptMs }, clock.random()),
+      backoff({ attempts, landed: recent, idle, attemptMs }, clock.random()),
       Math.max(0, deadline - clock.now() - 2 * attemptMs),
     );
     work.note(`somebody pushed to ${clone.branch} first (attempt ${attempts}); trying again in ${Math.ceil(wait)} ms`);

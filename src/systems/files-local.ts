@@ -91,21 +91,39 @@ export function localFiles(folder: string, temporaryFolder: string): Files {
       }
     },
     async list(path) {
-      const root = at(path);
+      const found: string[] = [];
+      // Node's own recursion goes through links to folders, even to those above.
+      const walk = async (below: string): Promise<void> => {
+        const entries = await readdir(at(below), { withFileTypes: true }).catch((error: unknown) => {
+          const gone = codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR';
+          throw gone && below === path ? error : unreadable(below, error);
+        });
+        const folders: string[] = [];
+        for (const entry of entries) {
+          if (entry.name === '.git') continue;
+          if (entry.isFile()) found.push(join(below, entry.name));
+          else if (entry.isDirectory()) folders.push(join(below, entry.name));
+        }
+        await Promise.all(folders.map(walk));
+      };
       try {
-        const entries = await readdir(root, { recursive: true, withFileTypes: true });
-        return entries
-          .filter((entry) => entry.isFile())
-          .map((entry) => join(path, entry.parentPath.slice(root.length), entry.name))
-          .filter((file) => !file.split('/').includes('.git'))
-          .sort();
+        await walk(path);
+        return found.sort();
       } catch (error) {
-        if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return null;
-        throw unreadable(path, error);
+        if (error instanceof Fault) throw error;
+        return null;
       }
     },
     async temporary(prefix) {
-      const path = await mkdtemp(join(temporaryFolder, prefix));
+      const path = await mkdtemp(join(temporaryFolder, prefix)).catch((error: unknown) => {
+        throw new Fault(
+          'file_unreadable',
+          `${temporaryFolder} takes no temporary files (${error instanceof Error ? error.message : 'unknown'})`,
+          {
+            hint: 'Set TMPDIR to a folder that exists and can be written.',
+          },
+        );
+      });
       watch(path);
       return {
         path,

@@ -108,5 +108,8 @@ test('the wait grows with losses, as far as others land, and has an end', () => 
   expect(backoff({ attempts: 9, landed: 40, attemptMs: 200 }, 0.5)).toBe(1600);
   expect(backoff({ attempts: 99, landed: 0, attemptMs: 20 }, 1)).toBe(50);
   expect(backoff({ attempts: 99, landed: 1000, attemptMs: 9000 }, 1)).toBe(60_000);
+  expect(backoff({ attempts: 4, landed: 0, idle: 1, attemptMs: 200 }, 1)).toBe(200);
+  expect(backoff({ attempts: 4, landed: 0, idle: 4, attemptMs: 200 }, 1)).toBe(1600);
+  expect(backoff({ attempts: 99, landed: 0, idle: 99, attemptMs: 200 }, 1)).toBe(12_800);
   expect(backoff({ attempts: 5, landed: 3, attemptMs: 200 }, 0)).toBe(0);
 });

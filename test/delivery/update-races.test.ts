@@ -1,3 +1,5 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { faultOf, NOW, overlay, SLUICE, type UpdateWorld, updateWorld } from './update-world.ts';
 
@@ -56,6 +58,29 @@ describe('races', () => {
     expect(result.record).toMatchObject({ outcome: 'pushed', deliveries: [{ attempts: 3 }] });
     expect(await w.git.git('shop/delivery.git', ['ls-tree', '--name-only', 'main'])).toContain('other2');
     expect(await w.staging()).toContain('1.1.0');
+  });
+
+  test('a push that landed although it was rejected is no re-run once a newer one stands above it', async () => {
+    const newer = ['deploy(staging): web 2', '', 'Sluice-App: web', 'Sluice-Environment: staging'];
+    newer.push(
+      'Sluice-Source-Project: shop/web',
+      `Sluice-Source-Commit: ${'b'.repeat(40)}`,
+      'Sluice-Source-Pipeline: 11',
+    );
+    const hook = [
+      '#!/bin/sh',
+      '[ -e once ] && exit 0',
+      'touch once',
+      'export GIT_AUTHOR_NAME=t GIT_AUTHOR_EMAIL=t GIT_COMMITTER_NAME=t GIT_COMMITTER_EMAIL=t',
+      'git update-ref "$1" "$3"',
+      `git update-ref "$1" "$(printf '%s\\n' ${newer.map((line) => `'${line}'`).join(' ')} | git commit-tree -p "$3" "$3^{tree}")"`,
+    ];
+    const folder = join(w.git.path, 'shop/delivery.git/hooks');
+    await mkdir(folder, { recursive: true });
+    await writeFile(join(folder, 'update'), hook.join('\n'), { mode: 0o755 });
+    const result = await w.update();
+    expect(result).toMatchObject({ exit: 0, record: { outcome: 'pushed', deliveries: [{ attempts: 1 }] } });
+    expect(result.record.delivery).toMatchObject({ sha: await w.git.git('shop/delivery.git', ['rev-parse', 'main^']) });
   });
 
   test('a hold that arrives meanwhile is obeyed', async () => {

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -7,6 +7,11 @@ import { expect, test } from 'vitest';
 import { localFiles } from '../../src/systems/files-local.ts';
 
 const module = join(import.meta.dirname, '..', '..', 'src', 'systems', 'files-local.ts');
+
+test('where no temporary folder can be made, TMPDIR is named', async () => {
+  const making = localFiles('.', '/nonexistent').temporary('x-');
+  await expect(making).rejects.toMatchObject({ code: 'file_unreadable', hint: expect.stringContaining('TMPDIR') });
+});
 
 test('a process that ends in the middle leaves no temporary folder', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-test-'));
@@ -23,6 +28,35 @@ test('a process that ends in the middle leaves no temporary folder', async () =>
     const ended = (await run.catch((error: unknown) => error)) as { readonly code: number; readonly stdout: string };
     expect([ended.code, ended.stdout]).toEqual([3, expect.stringContaining('credentials-')]);
     expect(await readdir(folder)).toEqual([]);
+  } finally {
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+});
+
+test('a folder is listed without what links lead to: out of it, above it, or round in circles', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-test-'));
+  try {
+    for (const path of ['in/a/.git', 'in/b', 'out']) await mkdir(join(folder, path), { recursive: true });
+    for (const path of ['in/a/1.yaml', 'in/a/.git/2.yaml', 'in/3.yaml', 'out/4.yaml']) {
+      await writeFile(join(folder, path), '');
+    }
+    const links = {
+      'in/out': '../out',
+      'in/up': '..',
+      'in/b/round': '.',
+      'in/5.yaml': '../out/4.yaml',
+      'in/6': 'none',
+    };
+    for (const [path, target] of Object.entries(links)) await symlink(target, join(folder, path));
+    await symlink('in', join(folder, 'named'));
+    const files = localFiles(folder, folder);
+    expect(await files.list('in')).toEqual(['in/3.yaml', 'in/a/1.yaml']);
+    expect(await files.list('./named/')).toEqual(['named/3.yaml', 'named/a/1.yaml']);
+    expect([await files.list('in/3.yaml'), await files.list('none'), await files.list('in/3.yaml/x')]).toEqual([
+      null,
+      null,
+      null,
+    ]);
   } finally {
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   }
