@@ -76,7 +76,8 @@ export function planImage(work: Work, change: ImageChange, mentions: Mentions, r
   );
   for (const { manifest, slot, writes } of ordered) {
     if (typeof writes === 'string') {
-      refused ??= new Fault('edit_refused', `${slot.path}: ${writes}`, { place: manifest.place(slot.offset) });
+      const place = manifest.place(slot.offset);
+      refused ??= new Fault('edit_refused', `${slot.path}: ${writes}`, { place, hint: hintOf(writes) });
       passed.push(notTaken(manifest, slot, 'refused', writes));
       continue;
     }
@@ -98,6 +99,12 @@ export function planImage(work: Work, change: ImageChange, mentions: Mentions, r
   }
   for (const text of texts) work.planned.push(text);
   return { taken, firm, weak: open.some(({ weak }) => weak) && !taken, ruling, refused, passed };
+}
+
+/** What to do where a variable stands; undefined: what always helps. */
+function hintOf(refusal: string): string | undefined {
+  if (!/holds a variable/.test(refusal)) return undefined;
+  return 'Name the place that sets the variable as a target in sluice.yaml, or change it by path (--set).';
 }
 
 function notTaken(

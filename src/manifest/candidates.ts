@@ -14,6 +14,7 @@ import { findFluxSources } from './target/flux-source.ts';
 import { findHelmValues } from './target/helm-values.ts';
 import { findKustomizeImages } from './target/kustomize-images.ts';
 import { readLine, setLine } from './target/line.ts';
+import { findLoneTags } from './target/lone-tag.ts';
 import { readPairs, setPair } from './target/pairs.ts';
 import { findSetters } from './target/setter.ts';
 import { findInText } from './target/template.ts';
@@ -125,6 +126,7 @@ function candidatesOf(
     .flatMap((document) => [
       ...finders.flatMap((find) => find(manifest, document)),
       ...findSetters(manifest, document, mentions.namesOf),
+      ...findLoneTags(document, mentions.imagesOf),
     ])
     .flatMap((slot) => {
       const weak = slot.kind === 'chart' && slot.names[0] !== change.name;

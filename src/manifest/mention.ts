@@ -1,6 +1,8 @@
 import type { ImageChange } from '../app/change.ts';
 import { baseName, withoutHost } from '../app/image.ts';
 import { isManifestPath, openFile } from './open.ts';
+import { findReleaseImages } from './target/lone-tag.ts';
+import type { ReleaseImage } from './target/lone-tag.ts';
 import { findMarked } from './target/setter.ts';
 import { holdsName, holdsText } from './text.ts';
 
@@ -10,11 +12,14 @@ export interface Mentions {
   in(path: string, content: Uint8Array): boolean;
   /** Names that the values marked with this policy (`<namespace>:<policy>`) tell, in all files that name the image. */
   readonly namesOf: (policy: string) => ReadonlySet<string>;
+  /** Images in the values of the HelmRelease of this name, in all files, where one of them is the image. */
+  readonly imagesOf: (release: string) => readonly ReleaseImage[];
   /** Does a repository with this address, scheme left out, stand in one of the files? */
   hasAddress(path: string): boolean;
 }
 
 const marker = '"$imagepolicy"';
+const release = 'HelmRelease';
 
 /** Looks for the change in the texts of `files`. */
 export function mentionsOf(files: ReadonlyMap<string, Uint8Array>, change: ImageChange): Mentions {
@@ -25,11 +30,14 @@ export function mentionsOf(files: ReadonlyMap<string, Uint8Array>, change: Image
   );
   const policies = once(() => [...new Set(marked().flatMap(([, content]) => policiesIn(content)))]);
   const table = once(() => namesByPolicy(marked()));
+  const releases = once(() => imagesByRelease(files, names, direct));
   const addresses = new Map<string, boolean>();
   return {
     in: (path, content) =>
       direct(path, content) ||
-      (holdsText(content, marker) && policies().some((policy) => holdsText(content, `"${policy}:`))),
+      (holdsText(content, marker) && policies().some((policy) => holdsText(content, `"${policy}:`))) ||
+      (holdsText(content, release) && [...releases().keys()].some((name) => holdsText(content, name))),
+    imagesOf: (name) => releases().get(name) ?? [],
     namesOf: (policy) => table().get(policy) ?? new Set(),
     hasAddress(path) {
       const known = addresses.get(path) ?? [...files.values()].some((content) => holdsText(content, `://${path}`));
@@ -68,6 +76,29 @@ function namesByPolicy(files: readonly (readonly [string, Uint8Array])[]): Reado
     }
   }
   return names;
+}
+
+/** The images of every HelmRelease that has one of the names in one of the files. */
+function imagesByRelease(
+  files: ReadonlyMap<string, Uint8Array>,
+  names: readonly string[],
+  direct: (path: string, content: Uint8Array) => boolean,
+): ReadonlyMap<string, readonly ReleaseImage[]> {
+  const imagesIn = (fits: (path: string, content: Uint8Array) => boolean): readonly ReleaseImage[] =>
+    [...files].flatMap(([path, content]) => {
+      if (!isManifestPath(path) || !holdsText(content, release) || !fits(path, content)) return [];
+      const opened = openFile(path, content);
+      return opened.type === 'manifest' ? opened.file.documents.flatMap(findReleaseImages) : [];
+    });
+  if (files.size < 2) return new Map();
+  const own = imagesIn(direct).filter((image) => names.some((name) => image.names.includes(name)));
+  const wanted = [...new Set(own.map((image) => image.release))].filter((name) => name !== '');
+  if (wanted.length === 0) return new Map();
+  const all = imagesIn((_, content) => wanted.some((name) => holdsText(content, name)));
+  return Map.groupBy(
+    all.filter((image) => wanted.includes(image.release)),
+    (image) => image.release,
+  );
 }
 
 function once<T>(make: () => T): () => T {

@@ -3,11 +3,15 @@ import { Fault, formatPlace } from '../fault.ts';
 import type { NotTaken } from './change.ts';
 import { nearestNames } from './nearest.ts';
 import { holdsText } from './text.ts';
-import { openFile } from './open.ts';
+import { isManifestPath, openFile } from './open.ts';
+import { tagsWithoutName } from './target/lone-tag.ts';
 import type { PlanInput } from './work.ts';
 
 /** Named files are opened at most so many, when nothing was found, to tell what is wrong with them. */
 const openedAtMost = 200;
+
+const ownValue =
+  'Give this environment an entry or a patch of its own, or ask for all environments that reach the shared file.';
 
 const sameName = ', with a registry beside it, or in a place that has to be named by path';
 
@@ -33,7 +37,10 @@ export function missingImage(input: PlanInput, change: ImageChange, passed: read
     });
   }
   const document = input.document === undefined ? '' : ` (document ${input.document} alone)`;
-  const here = nearestNames(change.name, input.files);
+  const left = new Set(passed.filter(({ reason }) => reason !== 'precedence').map(({ file }) => file));
+  const here = nearestNames(change.name, input.files).filter(
+    ({ name, file }) => name !== change.name || !left.has(file),
+  );
   const there = nearestNames(change.name, input.elsewhere ?? new Map());
   const lines = [
     ...here.map((near) => `${near.name} (${formatPlace(near)}${near.name === change.name ? sameName : ''})`),
@@ -41,14 +48,34 @@ export function missingImage(input: PlanInput, change: ImageChange, passed: read
     ...passed
       .filter(({ reason }) => reason === 'shared' || reason === 'template' || reason === 'unparsable')
       .map(({ file, reason, message }) => `${file} was not taken (${reason}): ${message}`),
+    ...loneTags(input),
   ];
+  const advice = passed.some(({ reason }) => reason === 'shared') ? ` ${ownValue}` : '';
   return new Fault(
     'target_missing',
     `no target holds the image ${change.name} in ${input.files.size} file(s)${document}`,
     {
-      hint: lines.length === 0 ? undefined : `Nearest: ${lines.join('; ')}.`,
+      hint: lines.length === 0 ? undefined : `Nearest: ${lines.join('; ')}.${advice}`,
     },
   );
+}
+
+/** Where Helm values hold a tag without its repository. */
+function loneTags(input: PlanInput): readonly string[] {
+  const holding = [...input.files].filter(
+    ([path, content]) => isManifestPath(path) && holdsText(content, 'mage') && holdsText(content, 'tag'),
+  );
+  return holding
+    .slice(0, openedAtMost)
+    .flatMap(([path, content]) => {
+      const opened = openFile(path, content);
+      if (opened.type !== 'manifest') return [];
+      return opened.file.documents
+        .flatMap(tagsWithoutName)
+        .map(({ path: where, offset }) => `${formatPlace(opened.file.place(offset))} ${where}`);
+    })
+    .slice(0, 3)
+    .map((where) => `${where}, a tag without a repository, to be named by path`);
 }
 
 /** A file whose image values SOPS has encrypted, so that no name can be seen. */

@@ -11,7 +11,7 @@ export interface NearName {
 }
 
 const mention =
-  /(?:image|repository|repo|newName|name|url|chart)["']?[ \t]*:[ \t]*["']?(?:oci:\/\/)?([^\s"'#,{}[\]]+)/gi;
+  /(?:image|repository|repo|newName|name|url|chart)["']?[ \t]*[:=][ \t]*["']?(?:oci:\/\/)?([^\s"'#,{}[\]]+)/gi;
 
 /**
  * Names that are near `name`, nearest first, at most `limit`: the same name in full (`nginx`, `docker.io/library/nginx`),
@@ -27,7 +27,7 @@ export function nearestNames(name: string, files: ReadonlyMap<string, Uint8Array
       const near = readImage(match[1]!)?.name;
       if (near === undefined || found.has(near)) continue;
       const score = distance(name, near);
-      if (score > 4) continue;
+      if (score > 4 || isObjectName(text, match)) continue;
       const offset = match.index + match[0].indexOf(match[1]!);
       const { line, column } = placesOf(file, text)(offset);
       found.set(near, { name: near, file, line, column, score });
@@ -37,6 +37,14 @@ export function nearestNames(name: string, files: ReadonlyMap<string, Uint8Array
     .toSorted((one, other) => one.score - other.score || one.name.localeCompare(other.name))
     .slice(0, limit)
     .map(({ name: near, file, line, column }) => ({ name: near, file, line, column }));
+}
+
+/** `name: web` of an object or a container, with nothing around it that an image would have. */
+function isObjectName(text: string, match: RegExpExecArray): boolean {
+  if (!/^name\b/i.test(match[0]) || /\w/.test(text.charAt(match.index - 1))) return false;
+  if (/[/:]/.test(match[1]!)) return false;
+  const lines = [...text.slice(0, match.index).split('\n').slice(-3), ...text.slice(match.index).split('\n', 3)];
+  return !/\b(?:newTag|newName|digest|tag)["']?[ \t]*:/i.test(lines.join('\n'));
 }
 
 /** 0: the same in full; 1: the same path; 2: the same last component; 3, 4: letters away. Anything above: not near. */

@@ -79,7 +79,7 @@ describe('files that are not to be taken', () => {
     ).toMatchObject({
       code: 'target_missing',
       exit: 2,
-      hint: expect.stringContaining('production reaches it too'),
+      hint: expect.stringMatching(/^Nearest: deploy.yaml was not taken .*production reaches it too.*of its own/),
     });
   });
 });
@@ -96,6 +96,14 @@ describe('nothing found: the nearest candidates', () => {
     ['image: [ghcr.io/x/app:1\n', 'x/app:1', 'unparsable'],
   ])('%j', (text, image, near) => {
     expect(hint(text, image)).toContain(near);
+  });
+
+  test.each([
+    ['metadata: {name: podinfo}\nimage: docker.io/podinfo:1\n', 'docker.io/podinfo (a.yaml:2:8)'],
+    ['images:\n  - newTag: v1\n    name: podinfo\n', 'podinfo (a.yaml:3:11)'],
+    ['IMAGE=quay.io/x/podinfo:1\n', 'quay.io/x/podinfo (a.yaml:1:7)'],
+  ])('names of objects are none: %j', (text, near) => {
+    expect(hint(text, 'ghcr.io/x/podinfo:2')).toBe(`Nearest: ${near}.`);
   });
 
   test('another environment', () => {

@@ -81,7 +81,7 @@ test('only the values’ bytes differ, they read back, edits are idempotent, and
           else if (version === '1.1' && isPoint(wanting)) expect(now).toBeNaN();
           else {
             expect(typeof now).toBe(typeof old);
-            expect(['1.1', '1.2'].map((each) => parse(wanting, { version: each as typeof version }))).toContainEqual(
+            expect(['1.1', '1.2'].map((other) => parse(wanting, { version: other as typeof version }))).toContainEqual(
               now,
             );
           }

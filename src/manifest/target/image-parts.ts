@@ -87,11 +87,12 @@ function hubNames(registry: string, name: string): readonly string[] {
   return name.startsWith('library/') ? [name, name.slice('library/'.length)] : [name];
 }
 
-function writeKey(
+/** The write of one key of the map; a key that is missing is added beside `beside`. */
+export function writeKey(
   document: ManifestDocument,
   map: YAMLMap,
   steps: readonly Step[],
-  repository: string,
+  beside: string,
   key: string,
   after: string,
 ): Write {
@@ -102,7 +103,7 @@ function writeKey(
       type: 'add',
       document,
       map,
-      beside: heldBy(document, map, repository)!.pair,
+      beside: heldBy(document, map, beside)!.pair,
       key,
       path,
       before: '',
@@ -131,7 +132,7 @@ function renamed(change: ImageChange, keys: PartKeys, registry: string): readonl
  * Tag and digest. Without a key for the digest it goes into the tag (`1.2@sha256:…`), which every chart that joins
  * repository and tag by a colon renders as a pinned reference. A digest that the new tag leaves behind is emptied.
  */
-function tagged(
+export function tagged(
   change: ImageChange,
   keys: PartKeys,
   text: (key: string | null) => string,
