@@ -12,7 +12,10 @@ export interface Files {
   rename(from: string, to: string): Promise<void>;
   /** Makes a symbolic link. */
   link(path: string, target: string): Promise<void>;
-  /** Files below a folder, recursively (not .git), paths as given + '/' + relative, sorted; null where it is no folder. */
+  /**
+   * Files below a folder, recursively (not .git, nothing behind links), paths as given + '/' + relative, sorted; null
+   * where it is no folder.
+   */
   list(path: string): Promise<readonly string[] | null>;
   /** A new private temporary folder, removed on disposal. */
   temporary(prefix: string): Promise<{ readonly path: string } & AsyncDisposable>;
