@@ -218,6 +218,14 @@ describe.each([
     expect(stdout).toMatch(/publish[\s\S]*git version 2[\s\S]*Version:\s+1\.[\s\S]*v5\./);
   });
 
+  test('what a command loads was compiled when the image was built', async () => {
+    const env = { NODE_DEBUG_NATIVE: 'COMPILE_CACHE' };
+    const { stdout, stderr } = await inside('sluice schema sluice.yaml', { user, env });
+    const told = `${stdout}${stderr}`;
+    expect(told).toMatch(/was accepted/);
+    expect(told).not.toMatch(/was rejected|Creating temporary file/i);
+  });
+
   test('edit changes the value and nothing else', async () => {
     const { work } = await checkout(`edit-${user.replace(':', '-')}`);
     const file = 'apps/podinfo/staging/kustomization.yaml';
