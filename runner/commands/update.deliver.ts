@@ -45,9 +45,10 @@ export async function deliverChanges({ context, changes, place, common, clone }:
     });
   }
   const ways = await waysOf(context, work, common, changes);
+  const once = isTriggered(context);
   const deliveries: Delivery[] = [];
   const held: Fault[] = [];
-  for (const order of ordersOf(context, common, ways.push)) {
+  for (const order of ordersOf(context, { ...common, once }, ways.push)) {
     await unlessHeld(held, async () => deliveries.push(await deliverByPush(order, work)));
   }
   if (ways.requests.length > 0) {
@@ -62,7 +63,7 @@ export async function deliverChanges({ context, changes, place, common, clone }:
       autoMerge: values.boolean('auto-merge'),
       key: context.secret('SLUICE_GITLAB_TOKEN') ?? null,
     };
-    for (const order of ordersOf(context, common, ways.requests).flatMap(pairOrders)) {
+    for (const order of ordersOf(context, { ...common, once }, ways.requests).flatMap(pairOrders)) {
       await unlessHeld(held, async () => deliveries.push(await deliverByRequest(order, work, options)));
     }
   }
@@ -136,6 +137,11 @@ async function followAll(
   return (await Promise.all(deliveries.map(follow))).flat();
 }
 
+/** Did a trigger's sender bring the change? */
+function isTriggered({ job, values }: Context): boolean {
+  return job.pipelineSource === 'trigger' && values.given('change');
+}
+
 /** How each change arrives; origins that were handed in are verified. Fault `unknown_environment`, `origin_refused`. */
 async function waysOf(
   context: Context,
@@ -146,7 +152,7 @@ async function waysOf(
   const { values, job } = context;
   const mode = values.string('mode');
   const inJob = values.boolean('local') && job.project !== undefined;
-  const triggered = job.pipelineSource === 'trigger' && values.given('change');
+  const triggered = isTriggered(context);
   const triggeredAt = job.pipelineSource === 'trigger' ? (job.pipelineCreatedAt ?? null) : null;
   const claimed = changes.filter((change) => inJob && (triggered || change.origin !== null));
   const settings = mode === undefined || claimed.length > 0 ? await settingsOf(context, work, common, changes) : null;

@@ -1,5 +1,4 @@
 import type { AppChange } from '../../src/app/change.ts';
-import { parseClaim } from '../../src/delivery/message.ts';
 import { pastNeeded } from '../../src/delivery/past.ts';
 import type { CommandResult } from '../command.ts';
 import type { Context } from '../context.ts';
@@ -15,7 +14,7 @@ export async function run(context: Context): Promise<CommandResult> {
     return runTrigger(context, changes);
   }
   const place = await readPlace(context);
-  if (place.project === job.project && ownCommit(context)) {
+  if (place.project === job.project && (await isOwn(context))) {
     reporter.info('this pipeline’s commit was made by sluice: nothing to update');
     return updateResult({ changes, deliveries: [], skipped: true, dryRun: false });
   }
@@ -36,15 +35,7 @@ function namesOf(changes: readonly AppChange[]): string {
   return [...new Set(changes.map((change) => change.app))].join(', ');
 }
 
-/** Sources of pipelines that somebody starts on a commit that is there already. */
-const asked = ['api', 'chat', 'pipeline', 'trigger', 'web'];
-
-/**
- * Was the pipeline's own commit made by sluice? Where application and delivery are one project, that must end. A
- * pipeline that somebody asks for in the delivery repository is no answer to such a commit.
- */
-function ownCommit(context: Context): boolean {
-  if (context.values.boolean('local') && asked.includes(context.job.pipelineSource ?? '')) return false;
-  const message = context.variable('CI_COMMIT_MESSAGE') ?? '';
-  return parseClaim({ sha: context.job.commit ?? '', message })?.images !== undefined && /^Sluice-App:/m.test(message);
+async function isOwn(context: Context): Promise<boolean> {
+  const { ownCommit } = await import('./update.own.ts');
+  return ownCommit(context);
 }

@@ -5,6 +5,7 @@ import { Fault } from '../../src/fault.ts';
 import type { CommandResult } from '../command.ts';
 import type { Context } from '../context.ts';
 import { commonOrder } from './update.order.ts';
+import { ownCommit } from './update.own.ts';
 import { updateResult } from './update.text.ts';
 
 /**
@@ -32,6 +33,11 @@ export async function runTrigger(context: Context, changes: readonly AppChange[]
     throw new Fault('usage', 'a triggered change must say where it comes from', {
       hint: 'Run in a GitLab job, or give --source-project, --source-commit, --source-ref and --source-pipeline.',
     });
+  }
+  // In one's own project the triggered pipeline holds this very job again.
+  if (project === job.project && (job.pipelineSource === 'trigger' || (await ownCommit(context)))) {
+    reporter.info('this pipeline is sluice’s own doing: nothing to trigger');
+    return updateResult({ changes, deliveries: [], skipped: true, dryRun: false });
   }
   const token = context.secret('SLUICE_TRIGGER_TOKEN');
   if (token === undefined) {

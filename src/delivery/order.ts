@@ -13,6 +13,8 @@ export interface Order {
   /** Creation of the origin's pipeline, milliseconds since the epoch; null: not known. */
   readonly pipelineCreatedAt: number | null;
   readonly allowOlder: boolean;
+  /** A trigger brought it: anybody who has seen it may send it again, so what it brought once it brings no second time. */
+  readonly once?: boolean;
   /** Path of the delivery project, or its URL. */
   readonly project: string;
   /** How tag and digest are written, instead of what sluice.yaml says; null: as it says. */

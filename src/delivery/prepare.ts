@@ -5,7 +5,7 @@ import { appOf, environmentOf, pairOf } from '../config/pair.ts';
 import { Fault } from '../fault.ts';
 import type { Delivery, DeliveryOutcome, CommitClaim, SkippedPair } from './commit.ts';
 import { judgeStanding } from './history.ts';
-import { formatMessage } from './message.ts';
+import { formatMessage, parseClaim } from './message.ts';
 import type { Order } from './order.ts';
 import { isOrdered, type Past } from './past.ts';
 import { type EditPlan, type PairChange, planEdits } from './plan-edits.ts';
@@ -54,6 +54,7 @@ export async function prepare(tip: Tip, past: Past, order: Order): Promise<Prepa
   ];
   if (pairs.length === 0) return { pairs, skipped, plan: NOTHING, message: '', notes: [] };
   const planned = await (superseded.size === 0 && early !== null ? early : planPairs(tip, config, pairs, order));
+  if (order.once === true && planned.plan.files.size > 0) refuseAgain(planned.message, claims, order);
   return { pairs, skipped, ...planned };
 }
 
@@ -104,6 +105,27 @@ function findSuperseded(
     found.set(pair, message);
   }
   return found;
+}
+
+/** Has this very pipeline brought these images to all its pairs before, and have they been taken back since? */
+function refuseAgain(message: string, claims: readonly CommitClaim[], { origin }: Order): void {
+  const own = parseClaim({ sha: '', message });
+  if (own === null || own.images.length === 0 || origin?.pipeline == null) return;
+  const includes = (all: readonly string[], some: readonly string[]) => some.every((each) => all.includes(each));
+  const former = claims.find(
+    (claim) =>
+      claim.origin?.project === origin.project &&
+      claim.origin.pipeline === origin.pipeline &&
+      includes(claim.apps, own.apps) &&
+      includes(claim.environments, own.environments) &&
+      includes(claim.images, own.images),
+  );
+  if (former === undefined) return;
+  throw new Fault(
+    'older_run',
+    `pipeline ${origin.pipeline} brought ${own.images.join(', ')} already (commit ${former.commit.slice(0, 12)}), and it was taken back since`,
+    { hint: 'Run a new pipeline of the application; --allow-older permits this once.' },
+  );
 }
 
 async function pairChanges(

@@ -246,6 +246,19 @@ describe('update by merge request', () => {
     expect(commits[0]?.['message']).not.toContain('staging');
   });
 
+  test.each(['merge', 'squash'] as const)('in one project, a merge request’s %s opens no other', async (way) => {
+    server.configureProject(PROJECT, { squash: way === 'squash' ? 'always' : 'never' });
+    const own = { CI_PROJECT_PATH: PROJECT };
+    const opened = requestOf(await update({ env: own }));
+    await merge(opened!);
+    const { sha, message } = (await gitlab().commit(PROJECT, 'main'))!;
+    expect(message).not.toContain('Sluice-App');
+    const after = { ...own, CI_COMMIT_SHA: sha, CI_COMMIT_MESSAGE: message };
+    const again = await update({ env: after, image: 'web=:1.2.0', pipeline: 11 });
+    expect(again).toMatchObject({ exit: 0, record: { outcome: 'skipped' } });
+    expect(await requests()).toEqual([]);
+  });
+
   test('--dry-run opens nothing', async () => {
     expect((await update({ args: ['--dry-run'] })).record.outcome).toBe('planned');
     expect(await requests('all')).toEqual([]);

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { updateCommand } from '../../runner/commands/update.ts';
 import type { GitLabServer } from '../../sandbox/gitlab/handle.ts';
 import { startGitLab } from '../../sandbox/gitlab/server.ts';
+import { seal } from '../../src/app/sealed.ts';
 import { systemClock } from '../../src/systems/clock-system.ts';
 import { runCommand } from '../doubles/run-command.ts';
 import { faultOf, overlay, START } from './update-world.ts';
@@ -32,6 +33,8 @@ sluice update:
 let folder: string;
 let server: GitLabServer;
 let trigger: string;
+/** A token of the group, for both projects. */
+let both: string;
 /** The application's commit and its pipeline. */
 let commit: string;
 let pipeline: number;
@@ -50,6 +53,7 @@ beforeEach(async () => {
   server.setVariable(DELIVERY, { key: 'SLUICE_GITLAB_TOKEN', value: delivering.token });
   server.setVariable(DELIVERY, { key: 'SLUICE_GITLAB_TOKEN_WEB', value: application.token });
   trigger = server.createTriggerToken(DELIVERY, 'shop/web');
+  both = server.createToken('shop', { name: 'group', ...scopes }).token;
   const url = `${server.url}/api/v4/projects/${encodeURIComponent(APPLICATION)}/pipelines`;
   const found = (await (await fetch(url, { headers: { 'private-token': application.token } })).json()) as {
     readonly id: number;
@@ -137,6 +141,45 @@ describe('update --mode trigger', () => {
     expect(job.log).not.toContain('skipped');
     expect(job.log).toMatch(/pushed: web → staging|unchanged|refused|older/);
   }, 120_000);
+
+  test('a change that is sent again: nothing where it stands, refused where it was taken back', async () => {
+    const origin = { project: APPLICATION, commit, ref: 'main', pipeline };
+    const images = [{ name: 'web', tag: '1.1.0' }];
+    const change = seal(JSON.stringify([{ app: 'web', environments: ['staging'], images, origin }]));
+    const receive = (args: readonly string[] = []) =>
+      runCommand(updateCommand, ['--local', '--change', change, '--no-verify-image', ...args], {
+        env: {
+          CI_SERVER_URL: server.url,
+          CI_PROJECT_PATH: DELIVERY,
+          CI_PIPELINE_SOURCE: 'trigger',
+          CI_PIPELINE_CREATED_AT: new Date().toISOString(),
+          SLUICE_GITLAB_TOKEN: both,
+        },
+        folder,
+        clock: systemClock(),
+      });
+    expect(await receive()).toMatchObject({ exit: 0, record: { outcome: 'pushed' } });
+    expect(await receive()).toMatchObject({ exit: 0, record: { outcome: 'unchanged' } });
+    const former = new Map([['apps/web/staging/kustomization.yaml', overlay('1.0.0')]]);
+    await server.seed(DELIVERY, former, 'Back to what worked', { pipeline: false });
+    expect(await faultOf(receive())).toMatchObject({
+      code: 'older_run',
+      exit: 3,
+      message: expect.stringContaining('taken back since'),
+    });
+    expect(await staging()).toBe(overlay('1.0.0'));
+    expect(await receive(['--allow-older'])).toMatchObject({ exit: 0, record: { outcome: 'pushed' } });
+  }, 60_000);
+
+  test('where application and delivery are one project, the triggered pipeline triggers no other', async () => {
+    const before = (await read('/pipelines')) as readonly unknown[];
+    const env = { CI_PROJECT_PATH: DELIVERY, CI_PIPELINE_SOURCE: 'trigger' };
+    expect(await update(env)).toMatchObject({ exit: 0, record: { outcome: 'skipped' } });
+    const message = 'deploy(staging): web 1\n\nSluice-App: web\nSluice-Environment: staging\n';
+    const own = { CI_PROJECT_PATH: DELIVERY, CI_PIPELINE_SOURCE: 'push', CI_COMMIT_MESSAGE: message };
+    expect(await update(own)).toMatchObject({ exit: 0, record: { outcome: 'skipped' } });
+    expect(await read('/pipelines')).toHaveLength(before.length);
+  });
 
   test.each<[string, (own: number) => Readonly<Record<string, string>>, RegExp]>([
     ['another project', () => ({ CI_PROJECT_PATH: 'shop/other' }), /comes from shop\/other, and must from shop\/web/],
