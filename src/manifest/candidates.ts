@@ -126,7 +126,7 @@ function candidatesOf(
     .flatMap((document) => [
       ...finders.flatMap((find) => find(manifest, document)),
       ...findSetters(manifest, document, mentions.namesOf),
-      ...findLoneTags(document, mentions.imagesOf),
+      ...findLoneTags(document, mentions.releasesOf(manifest.path), mentions.imagesOf),
     ])
     .flatMap((slot) => {
       const weak = slot.kind === 'chart' && slot.names[0] !== change.name;

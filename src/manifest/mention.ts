@@ -1,7 +1,8 @@
 import type { ImageChange } from '../app/change.ts';
 import { baseName, withoutHost } from '../app/image.ts';
+import type { ManifestDocument } from './document.ts';
 import { isManifestPath, openFile } from './open.ts';
-import { findReleaseImages } from './target/lone-tag.ts';
+import { findReleaseImages, valuesFilesOf } from './target/lone-tag.ts';
 import type { ReleaseImage } from './target/lone-tag.ts';
 import { findMarked } from './target/setter.ts';
 import { holdsName, holdsText } from './text.ts';
@@ -12,6 +13,8 @@ export interface Mentions {
   in(path: string, content: Uint8Array): boolean;
   /** Names that the values marked with this policy (`<namespace>:<policy>`) tell, in all files that name the image. */
   readonly namesOf: (policy: string) => ReadonlySet<string>;
+  /** Names of the HelmReleases that take this file for their values. */
+  readonly releasesOf: (path: string) => readonly string[];
   /** Images in the values of the HelmRelease of this name, in all files, where one of them is the image. */
   readonly imagesOf: (release: string) => readonly ReleaseImage[];
   /** Does a repository with this address, scheme left out, stand in one of the files? */
@@ -30,13 +33,17 @@ export function mentionsOf(files: ReadonlyMap<string, Uint8Array>, change: Image
   );
   const policies = once(() => [...new Set(marked().flatMap(([, content]) => policiesIn(content)))]);
   const table = once(() => namesByPolicy(marked()));
-  const releases = once(() => imagesByRelease(files, names, direct));
+  const valued = once(() => releasesByFile(files));
+  const releasesOf = (path: string): readonly string[] => valued().get(path) ?? [];
+  const releases = once(() => imagesByRelease(files, names, direct, releasesOf));
   const addresses = new Map<string, boolean>();
   return {
     in: (path, content) =>
       direct(path, content) ||
       (holdsText(content, marker) && policies().some((policy) => holdsText(content, `"${policy}:`))) ||
-      (holdsText(content, release) && [...releases().keys()].some((name) => holdsText(content, name))),
+      (holdsText(content, release) && [...releases().keys()].some((name) => holdsText(content, name))) ||
+      releasesOf(path).some((name) => releases().has(name)),
+    releasesOf,
     imagesOf: (name) => releases().get(name) ?? [],
     namesOf: (policy) => table().get(policy) ?? new Set(),
     hasAddress(path) {
@@ -78,27 +85,48 @@ function namesByPolicy(files: readonly (readonly [string, Uint8Array])[]): Reado
   return names;
 }
 
+/** Names of the HelmReleases by path of their values files. */
+function releasesByFile(files: ReadonlyMap<string, Uint8Array>): ReadonlyMap<string, readonly string[]> {
+  const found = new Map<string, string[]>();
+  for (const [path, content] of files) {
+    if (!holdsText(content, release) || !holdsText(content, 'valuesFiles')) continue;
+    for (const document of documentsOf(path, content)) {
+      for (const file of valuesFilesOf(document)) found.set(file, [...(found.get(file) ?? []), document.name]);
+    }
+  }
+  return found;
+}
+
 /** The images of every HelmRelease that has one of the names in one of the files. */
 function imagesByRelease(
   files: ReadonlyMap<string, Uint8Array>,
   names: readonly string[],
   direct: (path: string, content: Uint8Array) => boolean,
+  releasesOf: (path: string) => readonly string[],
 ): ReadonlyMap<string, readonly ReleaseImage[]> {
   const imagesIn = (fits: (path: string, content: Uint8Array) => boolean): readonly ReleaseImage[] =>
     [...files].flatMap(([path, content]) => {
-      if (!isManifestPath(path) || !holdsText(content, release) || !fits(path, content)) return [];
-      const opened = openFile(path, content);
-      return opened.type === 'manifest' ? opened.file.documents.flatMap(findReleaseImages) : [];
+      const releases = releasesOf(path);
+      if (!holdsText(content, release) && releases.length === 0) return [];
+      if (!fits(path, content)) return [];
+      return documentsOf(path, content).flatMap((document) => findReleaseImages(document, releases));
     });
   if (files.size < 2) return new Map();
   const own = imagesIn(direct).filter((image) => names.some((name) => image.names.includes(name)));
   const wanted = [...new Set(own.map((image) => image.release))].filter((name) => name !== '');
   if (wanted.length === 0) return new Map();
-  const all = imagesIn((_, content) => wanted.some((name) => holdsText(content, name)));
+  const all = imagesIn((path, content) =>
+    wanted.some((name) => releasesOf(path).includes(name) || holdsText(content, name)),
+  );
   return Map.groupBy(
     all.filter((image) => wanted.includes(image.release)),
     (image) => image.release,
   );
+}
+
+function documentsOf(path: string, content: Uint8Array): readonly ManifestDocument[] {
+  const opened = isManifestPath(path) ? openFile(path, content) : null;
+  return opened?.type === 'manifest' ? opened.file.documents : [];
 }
 
 function once<T>(make: () => T): () => T {

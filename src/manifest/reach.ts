@@ -17,15 +17,7 @@ import {
   type KustomizationReferences,
   type Reference,
 } from './reach-kustomization.ts';
-
-/** The names in a commit's tree; folders without trailing slash, '' = the root. */
-export interface Tree {
-  /** Is there a file of this path? */
-  has(path: string): boolean;
-  isDirectory(path: string): boolean;
-  /** Files below a folder, recursively, full paths in any order. */
-  below(folder: string): readonly string[];
-}
+import type { Tree } from './tree.ts';
 
 /** What is asked. Roots are the folders that Flux builds. */
 export interface ReachInput {

@@ -42,6 +42,22 @@ describe('an overlay’s patch of a HelmRelease holds the tag alone', () => {
     expect(after(patch, { image: 'x/app:v2' }, base)).toBe(patch);
   });
 
+  test('a further values file, and values in the HelmRelease itself, beside a values file', () => {
+    const chart = 'chart:\n    spec:\n      valuesFiles: [./chart/values.yaml, chart/values-a.yaml]\n';
+    const files = {
+      'release.yaml': lone.replace('spec:\n', `spec:\n  ${chart}`),
+      'chart/values.yaml': 'image:\n  repository: x/app\n  tag: v1\n',
+      'chart/values-a.yaml': 'image:\n  tag: v1\n',
+      'chart/values-b.yaml': 'image:\n  tag: v1\n',
+    };
+    expect(editedAll(files, { image: 'x/app:v2', mode: 'update' })).toEqual({
+      'release.yaml': files['release.yaml'].replace('v1', 'v2'),
+      'chart/values.yaml': files['chart/values.yaml'].replace('v1', 'v2'),
+      'chart/values-a.yaml': 'image:\n  tag: v2\n',
+      'chart/values-b.yaml': files['chart/values-b.yaml'],
+    });
+  });
+
   test('left alone where two files disagree about the repository', () => {
     const files = { 'a.yaml': whole, 'b.yaml': whole.replace('x/app', 'y/app'), 'patch.yaml': lone };
     expect(editedAll(files, { image: 'x/app:v2' })).toEqual({ ...files, 'a.yaml': whole.replace('v1', 'v2') });

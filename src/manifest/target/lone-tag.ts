@@ -1,18 +1,20 @@
-import { isMap } from 'yaml';
+import { posix } from 'node:path';
+import { isMap, isSeq } from 'yaml';
 import { heldBy, resolve, textOf } from '../document.ts';
-import type { ManifestDocument, YAMLMap } from '../document.ts';
+import type { ManifestDocument, Node, YAMLMap } from '../document.ts';
 import { formatPath } from '../path.ts';
 import { isVariable, labelOf, mapsBelow, offsetOf } from '../slot.ts';
 import type { ImageSlot, MapVisit, Write } from '../slot.ts';
 import { partKeys, partsSlot, tagged, writeKey } from './image-parts.ts';
 import type { PartKeys } from './image-parts.ts';
 
-/** An image in parts in the values of a HelmRelease: an overlay's patch of it often sets the tag alone. */
+/** An image in parts in the values of a HelmRelease: a patch of it, or a further values file, often sets the tag alone. */
 export interface ReleaseImage {
-  /** `metadata.name` */
+  /** `metadata.name` of the HelmRelease. */
   readonly release: string;
+  /** '' where it is not said, and in values files. */
   readonly namespace: string;
-  /** Of the map, from the root of the document. */
+  /** Of the map, from the root of the values. */
   readonly path: string;
   readonly names: readonly string[];
   readonly keys: PartKeys;
@@ -20,34 +22,45 @@ export interface ReleaseImage {
   readonly pinned: boolean;
 }
 
-/** The images in parts of a HelmRelease. */
-export function findReleaseImages(document: ManifestDocument): readonly ReleaseImage[] {
-  return releaseMaps(document).flatMap((visit) =>
+/** Paths of the values files that a HelmRelease takes from its own chart's source, from the root of the repository. */
+export function valuesFilesOf(document: ManifestDocument): readonly string[] {
+  let node: Node | null = document.kind === 'HelmRelease' ? document.root : null;
+  for (const key of ['spec', 'chart', 'spec', 'valuesFiles']) {
+    node = isMap(node) ? resolve(document, heldBy(document, node, key)?.node) : null;
+  }
+  return isSeq(node) ? node.items.map((item) => posix.normalize(textOf(resolve(document, item as Node)))) : [];
+}
+
+/** The images in parts of a HelmRelease, or of a values file of HelmReleases with these names. */
+export function findReleaseImages(document: ManifestDocument, releases: readonly string[]): readonly ReleaseImage[] {
+  return valuesMaps(document).flatMap((visit) =>
     partKeys(document, visit).flatMap((keys) => {
       const slot = partsSlot(document, visit, keys);
       if (!slot) return [];
       const digest = keys.digest === null ? '' : text(document, visit.map, keys.digest);
       const { names } = slot;
-      return [{ ...objectOf(document), path: formatPath(visit.steps), names, keys, pinned: digest !== '' }];
+      const path = valuesPath(document, visit);
+      return objectsOf(document, releases).map((object) => ({ ...object, path, names, keys, pinned: digest !== '' }));
     }),
   );
 }
 
 /**
- * Tags and digests of a HelmRelease without a repository beside them, where the same map of the same HelmRelease has
- * one in another file: `imagesOf` tells them by name of the HelmRelease. Left alone where files disagree about the
- * repository.
+ * Tags and digests without a repository beside them in a HelmRelease, or in a values file of those named `releases`,
+ * where the same map of the same HelmRelease's values has one in another file: `imagesOf` tells them by its name. Left
+ * alone where files disagree about the repository.
  */
 export function findLoneTags(
   document: ManifestDocument,
+  releases: readonly string[],
   imagesOf: (release: string) => readonly ReleaseImage[],
 ): readonly ImageSlot[] {
-  const { release, namespace } = objectOf(document);
-  const images = document.kind === 'HelmRelease' ? imagesOf(release) : [];
-  const known = images.filter((each) => [each.namespace, ''].includes(namespace) || each.namespace === '');
+  const known = objectsOf(document, releases).flatMap(({ release, namespace }) =>
+    imagesOf(release).filter((each) => each.namespace === namespace || each.namespace === '' || namespace === ''),
+  );
   if (known.length === 0) return [];
-  return releaseMaps(document).flatMap((visit) => {
-    const path = formatPath(visit.steps);
+  return valuesMaps(document).flatMap((visit) => {
+    const path = valuesPath(document, visit);
     const here = Map.groupBy(
       known.filter((each) => each.path === path),
       ({ keys }) => keys.repository,
@@ -96,15 +109,16 @@ function loneSlot(document: ManifestDocument, { map, steps }: MapVisit, image: R
 export function tagsWithoutName(
   document: ManifestDocument,
 ): readonly { readonly path: string; readonly offset: number }[] {
-  const visits = document.kind + document.apiVersion === '' ? mapsBelow(document.root) : releaseMaps(document);
-  return visits.flatMap(({ map, steps, key }) => {
+  return valuesMaps(document).flatMap(({ map, steps, key }) => {
     const tag = /image$/i.test(key) ? heldBy(document, map, 'tag') : null;
     if (!tag?.node || ['repository', 'repo', 'name', 'image'].some((each) => heldBy(document, map, each))) return [];
     return [{ path: labelOf(document, [...steps, { type: 'key', key: 'tag' }]), offset: offsetOf(tag.node) }];
   });
 }
 
-function releaseMaps(document: ManifestDocument): readonly MapVisit[] {
+/** The maps in the values of a HelmRelease, or in a values file. */
+function valuesMaps(document: ManifestDocument): readonly MapVisit[] {
+  if (document.kind === '' && document.apiVersion === '') return mapsBelow(document.root);
   if (document.kind !== 'HelmRelease' || !isMap(document.root)) return [];
   const spec = resolve(document, heldBy(document, document.root, 'spec')?.node);
   const values = isMap(spec) ? resolve(document, heldBy(document, spec, 'values')?.node) : null;
@@ -114,9 +128,18 @@ function releaseMaps(document: ManifestDocument): readonly MapVisit[] {
   ]);
 }
 
-function objectOf(document: ManifestDocument): { readonly release: string; readonly namespace: string } {
+function valuesPath(document: ManifestDocument, { steps }: MapVisit): string {
+  return formatPath(document.kind === 'HelmRelease' ? steps.slice(2) : steps);
+}
+
+/** The HelmReleases that the document's values belong to. */
+function objectsOf(
+  document: ManifestDocument,
+  releases: readonly string[],
+): readonly Pick<ReleaseImage, 'release' | 'namespace'>[] {
+  if (document.kind !== 'HelmRelease') return releases.map((release) => ({ release, namespace: '' }));
   const metadata = isMap(document.root) ? resolve(document, heldBy(document, document.root, 'metadata')?.node) : null;
-  return { release: document.name, namespace: isMap(metadata) ? text(document, metadata, 'namespace') : '' };
+  return [{ release: document.name, namespace: isMap(metadata) ? text(document, metadata, 'namespace') : '' }];
 }
 
 function text(document: ManifestDocument, map: YAMLMap, key: string): string {
