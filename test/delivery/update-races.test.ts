@@ -33,7 +33,7 @@ describe('older and newer', () => {
     }
     const before = w.server.requests.length;
     await w.update();
-    expect(w.server.requests.slice(before).filter((request) => request.includes('info/refs'))).toHaveLength(3);
+    expect(w.server.requests.slice(before).filter((request) => request.includes('info/refs'))).toHaveLength(4);
   });
 
   test('an older commit is found without knowing when the pipeline began', async () => {
