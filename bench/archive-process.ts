@@ -1,7 +1,7 @@
 import { tmpdir } from 'node:os';
 import { writeLayout } from '../src/artifact/layout.ts';
 import { openSnapshot } from '../src/artifact/snapshot.ts';
-import { treeOf } from '../src/artifact/select.ts';
+import { treeOf } from '../src/manifest/tree.ts';
 import { localFiles } from '../src/systems/files-local.ts';
 import { openRepository } from '../src/systems/git-local.ts';
 import { runProcesses } from '../src/systems/process-run.ts';

@@ -1,11 +1,11 @@
 import { posix } from 'node:path';
 import { Fault } from '../fault.ts';
-import type { Reach, Tree } from '../manifest/reach.ts';
+import type { Reach } from '../manifest/reach.ts';
+import { treeOf, type Tree } from '../manifest/tree.ts';
 import type { Files } from '../systems/files.ts';
 import type { Kustomize } from '../systems/kustomize.ts';
 import type { ArchiveFile } from './archive.ts';
 import { buildStep, objectsIn } from './rendered.ts';
-import { treeOf } from './select.ts';
 
 /** A folder that Flux builds, with the components that a Kustomization adds. */
 export type BuiltFolder = Reach['builds'][number];

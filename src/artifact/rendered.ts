@@ -1,6 +1,7 @@
 import { posix } from 'node:path';
 import { isMap, parseAllDocuments } from 'yaml';
-import { generatedResources, type Reach, type Tree } from '../manifest/reach.ts';
+import { generatedResources, type Reach } from '../manifest/reach.ts';
+import type { Tree } from '../manifest/tree.ts';
 import { kustomizationNames } from '../manifest/reach-kustomization.ts';
 
 /** How to build what Flux builds: a folder as it is, or a kustomization of ours beside the tree. */

@@ -1,4 +1,5 @@
-import { reach, type Reach, type ReachInput, type Tree } from '../manifest/reach.ts';
+import { reach, type Reach, type ReachInput } from '../manifest/reach.ts';
+import type { Tree } from '../manifest/tree.ts';
 import type { Entries, Entry } from './entries.ts';
 import { bringsBack, ignoreFileName } from './ignore.ts';
 
@@ -71,26 +72,6 @@ export function selectFiles(input: SelectionInput): {
 function sortBytewise(entries: readonly Entry[]): readonly Entry[] {
   const keyed = entries.map((entry) => ({ entry, key: Buffer.from(entry.path) }));
   return keyed.sort((a, b) => Buffer.compare(a.key, b.key)).map(({ entry }) => entry);
-}
-
-/** The tree that `reach` sees: the paths of files, and those barred, so that what is reached of them is known. */
-export function treeOf(paths: Iterable<string>): Tree {
-  const files = new Set(paths);
-  const folders = new Map<string, string[]>([['', []]]);
-  for (const path of files) {
-    folders.get('')?.push(path);
-    for (let slash = path.lastIndexOf('/'); slash > 0; slash = path.lastIndexOf('/', slash - 1)) {
-      const folder = path.slice(0, slash);
-      const inside = folders.get(folder);
-      if (inside) inside.push(path);
-      else folders.set(folder, [path]);
-    }
-  }
-  return {
-    has: (path) => files.has(path),
-    isDirectory: (path) => folders.has(path),
-    below: (folder) => folders.get(folder) ?? [],
-  };
 }
 
 /** .sourceignore files above the chosen files, as far as they bring back what Flux would leave out. */

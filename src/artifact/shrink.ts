@@ -1,5 +1,6 @@
 import { Fault } from '../fault.ts';
 import { reach } from '../manifest/reach.ts';
+import { treeOf } from '../manifest/tree.ts';
 import { shortCommit } from '../revision.ts';
 import type { HeldFile } from './archive.ts';
 import { evaluate, type Evaluated, type Item } from './evaluate.ts';
@@ -9,7 +10,6 @@ import { materialize, type BuildFolder, type BuiltFolder } from './prove.ts';
 import type { Run } from './publish-item.ts';
 import { objectsIn } from './rendered.ts';
 import { sameSourceOf } from './same-source.ts';
-import { treeOf } from './select.ts';
 import type { Snapshot } from './snapshot.ts';
 import type { Standing } from './standing.ts';
 

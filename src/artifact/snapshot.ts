@@ -1,11 +1,10 @@
 import { posix } from 'node:path';
 import { Fault } from '../fault.ts';
-import type { Tree } from '../manifest/reach.ts';
+import { treeOf, type Tree } from '../manifest/tree.ts';
 import type { CommitInfo, GitRepository } from '../systems/git.ts';
 import type { ArchiveFile } from './archive.ts';
 import { expandLinks, isLinked, links, type Entries, type Entry } from './entries.ts';
 import { ignoreFileName, ignoreRules } from './ignore.ts';
-import { treeOf } from './select.ts';
 
 /** A commit as Flux would see it: symlinks followed, ignored files gone. Read from git's objects only. */
 export interface Snapshot {

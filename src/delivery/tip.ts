@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { Fault } from '../fault.ts';
-import type { Tree } from '../manifest/reach.ts';
+import { treeOf, type Tree } from '../manifest/tree.ts';
 import type { DeliveryClone } from '../systems/git-remote.ts';
 import type { TreeEntry } from '../systems/git.ts';
 
@@ -25,7 +25,7 @@ const MOST_FILES = 300;
 /** Opens the clone's tip. */
 export async function openTip(clone: DeliveryClone, cache: TipCache, signal?: AbortSignal): Promise<Tip> {
   const entries = new Map((await clone.tree()).map((entry) => [entry.path, entry]));
-  const below = listing(entries.keys());
+  const tree = treeOf(entries.keys());
 
   async function load(wanted: readonly TreeEntry[]): Promise<void> {
     const missing = [...new Set(wanted.map((entry) => entry.oid))].filter((oid) => !cache.has(oid));
@@ -52,12 +52,10 @@ export async function openTip(clone: DeliveryClone, cache: TipCache, signal?: Ab
 
   return {
     sha: await clone.head(),
-    has: (path) => entries.has(path),
-    isDirectory: (path) => below(path).length > 0,
-    below,
+    ...tree,
     follow,
     async prefetch(folders, files = []) {
-      const manifests = folders.flatMap(below).filter((path) => /\.(ya?ml|json)$/.test(path));
+      const manifests = folders.flatMap((folder) => tree.below(folder)).filter((path) => /\.(ya?ml|json)$/.test(path));
       const wanted = [...files, ...(manifests.length > MOST_FILES ? [] : manifests)];
       const found = wanted.flatMap((path) => entries.get(path) ?? []);
       await load(found.filter((entry) => entry.mode !== '160000'));
@@ -75,20 +73,4 @@ export async function openTip(clone: DeliveryClone, cache: TipCache, signal?: Ab
       return new Map(wanted.map(([path, entry]) => [path, cache.get(entry.oid)!]));
     },
   };
-}
-
-/** Finds the paths below a folder ('' = the root), in order. */
-function listing(paths: Iterable<string>): (folder: string) => readonly string[] {
-  const sorted = [...paths].toSorted();
-  const firstAt = (wanted: string) => {
-    let [low, high] = [0, sorted.length];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (sorted[middle]! < wanted) low = middle + 1;
-      else high = middle;
-    }
-    return low;
-  };
-  // '0' is the character after '/'.
-  return (folder) => (folder === '' ? sorted : sorted.slice(firstAt(`${folder}/`), firstAt(`${folder}0`)));
 }

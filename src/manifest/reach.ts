@@ -45,6 +45,10 @@ export interface ReachNote {
 /** What the roots reach, as far as the contents are known. */
 export interface Reach {
   readonly files: ReadonlySet<string>;
+  /** Of these, the values files that a HelmRelease or HelmChart names. */
+  readonly values: ReadonlySet<string>;
+  /** Of these, the files that only lie in the folder of a chart: the chart may read them, and mostly does not. */
+  readonly lying: ReadonlySet<string>;
   /** Folders whose kustomization is used. */
   readonly folders: ReadonlySet<string>;
   /** Contents still wanted: ask again with them; empty = complete. */
@@ -78,6 +82,8 @@ interface Step {
 export function reach(input: ReachInput): Reach {
   const { tree, contents, sameSource = mayBeSameSource } = input;
   const files = new Set<string>();
+  const values = new Set<string>();
+  const lying = new Set<string>();
   const folders = new Set<string>();
   const needs = new Set<string>();
   const unclear = new Map<string, ReachNote>();
@@ -149,7 +155,10 @@ export function reach(input: ReachInput): Reach {
   const visit = (step: Step) => {
     if (step.use === 'chart') {
       if (tree.has(step.path)) files.add(step.path);
-      for (const path of tree.isDirectory(step.path) ? tree.below(step.path) : []) files.add(path);
+      for (const path of tree.isDirectory(step.path) ? tree.below(step.path) : []) {
+        if (!files.has(path) && !isOfChart(path.slice(step.path.length + 1))) lying.add(path);
+        files.add(path);
+      }
       const chart = posix.join(step.path, 'Chart.yaml');
       for (const path of tree.has(chart) ? chartDependencies(read(chart) ?? '') : []) {
         push({ use: 'chart', path: sourcePath(posix.join(step.path, path)), plugin: null });
@@ -159,6 +168,8 @@ export function reach(input: ReachInput): Reach {
     if (tree.has(step.path)) {
       if (step.use === 'component' || step.use === 'build') return;
       files.add(step.path);
+      lying.delete(step.path);
+      if (step.use === 'values') values.add(step.path);
       if (step.use === 'data' || step.use === 'values') return;
       const text = read(step.path);
       if (text === undefined) return;
@@ -196,12 +207,19 @@ export function reach(input: ReachInput): Reach {
   }
   return {
     files,
+    values,
+    lying,
     folders,
     needs: [...needs].sort(),
     unclear: [...unclear.values()],
     refused: [...refused.values()],
     builds: [...builds.values()],
   };
+}
+
+/** Does Helm itself read the file of a chart's folder (https://helm.sh/docs/topics/charts/#the-chart-file-structure)? */
+function isOfChart(path: string): boolean {
+  return /^(?:values\.yaml|Chart\.(?:yaml|lock)|requirements\.(?:yaml|lock)|(?:templates|charts|crds)\/.*)$/.test(path);
 }
 
 /**

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { generatedResources, reach, type ReachInput, type Tree } from '../../src/manifest/reach.ts';
+import { generatedResources, reach, type ReachInput } from '../../src/manifest/reach.ts';
+import { treeOf } from '../../src/manifest/tree.ts';
 
 /** A tree and a reading of it that answers `needs` until nothing is wanted. */
 function reached(files: Record<string, string>, roots: string[], options: Partial<ReachInput> = {}) {
@@ -10,14 +11,6 @@ function reached(files: Record<string, string>, roots: string[], options: Partia
     if (answer.needs.length === 0) return { ...answer, paths: [...answer.files].sort() };
     for (const path of answer.needs) contents.set(path, files[path] ?? '');
   }
-}
-
-function treeOf(paths: string[]): Tree {
-  return {
-    has: (path) => paths.includes(path),
-    isDirectory: (path) => path === '' || paths.some((file) => file.startsWith(`${path}/`)),
-    below: (folder) => paths.filter((file) => folder === '' || file.startsWith(`${folder}/`)),
-  };
 }
 
 const object = 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n';
@@ -204,9 +197,11 @@ describe('Flux objects', () => {
   test('charts with their values files and local dependencies', () => {
     const release =
       'apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: x}\nspec: {chart: {spec: {chart: ./charts/web, valuesFiles: [./charts/web/prod.yaml, values/all.yaml], sourceRef: {kind: GitRepository, name: d}}}}\n';
-    const { paths } = reached(
+    const { paths, values, lying } = reached(
       {
         'a/release.yaml': release,
+        'charts/web/values.yaml': '',
+        'charts/web/staging.yaml': '',
         'charts/web/Chart.yaml': 'dependencies: [{name: lib, repository: "file://../lib"}]',
         'charts/web/templates/x.tpl': '{{',
         'charts/web/prod.yaml': '',
@@ -221,9 +216,13 @@ describe('Flux objects', () => {
       'charts/lib/Chart.yaml',
       'charts/web/Chart.yaml',
       'charts/web/prod.yaml',
+      'charts/web/staging.yaml',
       'charts/web/templates/x.tpl',
+      'charts/web/values.yaml',
       'values/all.yaml',
     ]);
+    expect([...values].sort()).toEqual(['charts/web/prod.yaml', 'values/all.yaml']);
+    expect([...lying]).toEqual(['charts/web/staging.yaml']);
   });
   test('no path leads above the source’s root, as Flux joins them', () => {
     const { paths, unclear } = reached(

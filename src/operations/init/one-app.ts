@@ -1,8 +1,8 @@
 import type { ImageChange } from '../../app/change.ts';
-import { treeOf } from '../../artifact/select.ts';
 import { Fault } from '../../fault.ts';
 import { mentionsOf } from '../../manifest/mention.ts';
 import { reach } from '../../manifest/reach.ts';
+import { treeOf } from '../../manifest/tree.ts';
 import { readLayout, type Layout } from './layout.ts';
 
 /**
@@ -32,7 +32,7 @@ function holds(
 ): boolean {
   const reached = reach({
     roots: roots.map(({ path }) => path),
-    tree: treeOf([...files.keys()]),
+    tree: treeOf(files.keys()),
     contents: files,
   }).files;
   const texts = new Map([...reached].map((path) => [path, Buffer.from(files.get(path) ?? '')]));
