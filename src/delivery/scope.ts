@@ -63,9 +63,14 @@ export async function readScopes(
   await tip.prefetch([app.path, ...pairs.flatMap((pair) => pair.artifacts.flatMap((artifact) => artifact.roots))]);
   const { reached, texts } = await reachAll(tip, pairs);
   const others = new Map<string, string>();
+  const values = new Set(environments.flatMap((environment) => [...reached.get(environment)!.values]));
   for (const [environment, found] of reached) {
     if (environments.includes(environment)) continue;
-    for (const path of found.files) others.set(path, `${environment} reaches it too and was not asked for`);
+    for (const path of found.files) {
+      // charts/web/values-staging.yaml: production takes the chart's folder, and not these values
+      if (found.lying.has(path) && values.has(path)) continue;
+      others.set(path, `${environment} reaches it too and was not asked for`);
+    }
   }
   const scopes = new Map<string, Scope>();
   for (const environment of environments) {

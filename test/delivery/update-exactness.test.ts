@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Ajv } from 'ajv';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { overlay, type UpdateWorld, updateWorld } from './update-world.ts';
+import { faultOf, overlay, type UpdateWorld, updateWorld } from './update-world.ts';
 
 /** What stands in the commit, seen with git alone. */
 
@@ -75,6 +75,15 @@ test('git reads the trailers, and hostile names stay in their place', async () =
   expect(message).not.toContain('[skip ci]');
 });
 
+test.each([
+  ['CI_PROJECT_PATH', 'shop/web\nSluice-App: api'],
+  ['CI_COMMIT_SHA', `${'a'.repeat(40)}\n`],
+  ['CI_PIPELINE_ID', '1\n2'],
+])('a claim that cannot be true is refused: %s', async (name, value) => {
+  expect(await faultOf(w.update({ env: { [name]: value } }))).toMatchObject({ code: 'usage', exit: 2 });
+  expect(await w.tip()).toBe(w.first);
+});
+
 test('the record fits its schema, in every outcome', async () => {
   const schema = JSON.parse(
     await readFile(join(import.meta.dirname, '..', '..', 'schema', 'update.schema.json'), 'utf8'),
@@ -90,4 +99,23 @@ test('the record fits its schema, in every outcome', async () => {
     );
   }
   expect(outcomes).toEqual(['planned', 'pushed', 'unchanged', 'superseded']);
+});
+
+test('an environment’s own values file in a chart that all share: the tag there changes, what all read stays', async () => {
+  const release = (file: string): string =>
+    'apiVersion: helm.toolkit.fluxcd.io/v2\nkind: HelmRelease\nmetadata: {name: web}\nspec:\n  chart:\n    spec:\n' +
+    `      chart: ./charts/web\n      sourceRef: {kind: GitRepository, name: flux-system}\n      valuesFiles: [./charts/web/values.yaml, ./charts/web/${file}]\n`;
+  const before = await w.git.commit('shop/delivery.git', {
+    'apps/web/staging/kustomization.yaml': 'resources: [release.yaml]\n',
+    'apps/web/staging/release.yaml': release('values-staging.yaml'),
+    'apps/web/production/kustomization.yaml': 'resources: [release.yaml]\n',
+    'apps/web/production/release.yaml': release('values-production.yaml'),
+    'charts/web/values.yaml': 'image: {repository: x/web, tag: 1.0.0}\n',
+    'charts/web/values-staging.yaml': 'image:\n  tag: 1.0.0 # ours\n',
+    'charts/web/values-production.yaml': 'image:\n  tag: 1.0.0\n',
+    'charts/web/templates/x.yaml': 'image: "{{ .Values.image.repository }}:{{ .Values.image.tag }}"\n',
+  });
+  expect(await w.update({ image: 'x/web:1.1.0', args: ['--environment', 'staging'] })).toMatchObject({ exit: 0 });
+  expect(await git('diff', '--name-only', before, 'main')).toBe('charts/web/values-staging.yaml');
+  expect(await git('show', 'main:charts/web/values-staging.yaml')).toBe('image:\n  tag: 1.1.0 # ours');
 });
