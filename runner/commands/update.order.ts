@@ -62,6 +62,9 @@ function readOrigin(context: Context): Origin | null {
       `--source-commit ${JSON.stringify(commit)} is not a full commit id (40 hexadecimal digits)`,
     );
   }
+  if (!/^[\w.-]+(\/[\w.-]+)+$/.test(project)) {
+    throw new Fault('usage', `--source-project ${JSON.stringify(project)} is not the full path of a project`);
+  }
   const own = values.given('source-pipeline') ? undefined : job.parentPipelineId;
   if (job.pipelineSource === 'parent_pipeline' && own === undefined && !values.given('source-pipeline')) {
     // A child begins later than its parent: by its number an old commit can look newer than it is.

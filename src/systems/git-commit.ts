@@ -57,7 +57,7 @@ export async function signCommit(
   file: string,
 ): Promise<string> {
   const keep = ['-c', 'umask 077; cat > "$1"', 'sh', file];
-  await processes.run('sh', keep, { input: `${key.reveal().trim()}\n` });
+  await processes.run('sh', keep, { input: `${key.reveal().trim().replaceAll('\r\n', '\n')}\n` });
   const raw = (await git(['cat-file', 'commit', commit])).text;
   const head = raw.slice(0, raw.indexOf('\n\n'));
   const field = (name: string) => new RegExp(`^${name} (.*)$`, 'm').exec(head)?.[1] ?? '';

@@ -64,7 +64,7 @@ describe('a signed commit', () => {
     await world.processes.run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'bot', '-f', key]);
     const signers = join(world.path, 'signers');
     await writeFile(signers, `sluice@noreply.127.0.0.1 ${await readFile(`${key}.pub`, 'utf8')}`);
-    const signingKey = secret(await readFile(key, 'utf8'));
+    const signingKey = secret((await readFile(key, 'utf8')).replaceAll('\n', '\r\n'));
     await using clone = await connect('write-token', { signingKey }).clone(url, 'main');
     const sha = await clone.commit(await clone.head(), new Map([['apps/web/a.yaml', bytes('a: 9')]]), 'm\n\nA: b\n');
     expect(await clone.push(sha, 'main')).toBe('pushed');
