@@ -16,7 +16,7 @@ export async function ownCommit(context: Context): Promise<boolean> {
   if (values.boolean('local') && asked.includes(job.pipelineSource ?? '')) return false;
   const message = context.variable('CI_COMMIT_MESSAGE') ?? '';
   if (parseClaim({ sha: job.commit ?? '', message }) !== null && /^Sluice-App:/m.test(message)) return true;
-  if (/^sluice\//.test(context.variable('CI_MERGE_REQUEST_SOURCE_BRANCH_NAME') ?? '')) return true;
+  if (context.variable('CI_MERGE_REQUEST_SOURCE_BRANCH_NAME')?.startsWith('sluice/')) return true;
   const { project, commit } = job;
   if (project === undefined || commit === undefined || context.secret('SLUICE_GITLAB_TOKEN') === undefined)
     return false;

@@ -1,90 +1,21 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { updateCommand } from '../../runner/commands/update.ts';
-import type { GitLabServer, TokenHandle } from '../../sandbox/gitlab/handle.ts';
-import { startGitLab } from '../../sandbox/gitlab/server.ts';
-import type { CommandResult } from '../../runner/command.ts';
-import type { MergeRequestRef } from '../../src/delivery/commit.ts';
+import { describe, expect, test } from 'vitest';
 import { parseRequestBlock } from '../../src/delivery/request-text.ts';
-import type { Clock } from '../../src/systems/clock.ts';
 import type { GitLabMergeRequest } from '../../src/systems/gitlab.ts';
-import { connectGitLab } from '../../src/systems/gitlab-rest.ts';
-import { secret } from '../../src/secret.ts';
-import { runCommand } from '../doubles/run-command.ts';
+import {
+  aGitLabForEach,
+  api,
+  bot,
+  gitlab,
+  merge,
+  PROJECT,
+  requestOf,
+  requests,
+  server,
+  update,
+} from './request-world.ts';
 import { faultOf, START } from './update-world.ts';
 
-const PROJECT = 'shop/delivery';
-const CREATED = new Date(Date.now() - 60_000).toISOString();
-const clock: Clock = {
-  now: () => Date.now(),
-  sleep: (_, signal) => {
-    signal?.throwIfAborted();
-    return new Promise((resolve) => setTimeout(resolve, 5));
-  },
-  random: () => 0.5,
-};
-
-let folder: string;
-let server: GitLabServer;
-let bot: TokenHandle;
-
-beforeEach(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'sluice-request-'));
-  server = await startGitLab({ folder: join(folder, 'gitlab'), env: { PATH: process.env['PATH'] ?? '' } });
-  server.createProject(PROJECT);
-  await server.seed(PROJECT, new Map(Object.entries(START)), 'start', { pipeline: false });
-  bot = server.createToken(PROJECT, { name: 'sluice', scopes: ['api', 'write_repository'], accessLevel: 40 });
-});
-afterEach(async () => {
-  await server.stop();
-  await rm(folder, { recursive: true, force: true, maxRetries: 5 });
-});
-
-interface Run {
-  /** null: as `changes:` says. */
-  readonly mode?: 'merge-request' | null;
-  readonly env?: Readonly<Record<string, string>>;
-  readonly image?: string;
-  readonly pipeline?: number;
-  readonly args?: readonly string[];
-}
-function update({ mode = 'merge-request', image = 'web=:1.1.0', pipeline = 10, args = [], env = {} }: Run = {}) {
-  const way = mode === null ? [] : ['--mode', mode];
-  const base = ['--delivery', PROJECT, '--app', 'web', '--environment', 'production', '--image', image];
-  return runCommand(updateCommand, [...base, ...way, '--no-verify-image', ...args], {
-    env: {
-      CI_SERVER_URL: server.url,
-      SLUICE_GITLAB_TOKEN: bot.token,
-      CI_PROJECT_PATH: 'shop/web',
-      CI_COMMIT_SHA: 'a'.repeat(40),
-      CI_COMMIT_REF_NAME: 'main',
-      CI_PIPELINE_ID: String(pipeline),
-      CI_PIPELINE_CREATED_AT: CREATED,
-      ...env,
-    },
-    folder,
-    clock,
-  });
-}
-const gitlab = () => connectGitLab({ url: server.url, token: secret(bot.token), tokenKind: 'private', clock });
-const requests = (state: 'opened' | 'all' = 'opened') => gitlab().mergeRequests(PROJECT, { state });
-const requestOf = (result: CommandResult) =>
-  (result.record['delivery'] as { readonly mergeRequest: MergeRequestRef } | null)?.mergeRequest;
-async function api(method: string, path: string, body?: unknown): Promise<Response> {
-  return fetch(`${server.url}/api/v4/projects/${encodeURIComponent(PROJECT)}${path}`, {
-    method,
-    headers: { 'private-token': bot.token, 'content-type': 'application/json' },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
-}
-async function merge({ iid }: GitLabMergeRequest | MergeRequestRef): Promise<void> {
-  for (let tries = 0; tries < 10; tries += 1) {
-    if ((await api('PUT', `/merge_requests/${iid}/merge`, {})).ok) return;
-  }
-  throw new Error(`merge request ${iid} cannot be merged`);
-}
+aGitLabForEach();
 
 describe('update by merge request', () => {
   test('opens one that says what changes and where it comes from', async () => {
@@ -265,47 +196,10 @@ describe('update by merge request', () => {
   });
 
   test('a token without api scope is told', async () => {
-    bot = server.createToken(PROJECT, { name: 'git', scopes: ['write_repository'], accessLevel: 40 });
-    expect(await faultOf(update())).toMatchObject({ code: 'token_refused', exit: 7 });
-  });
-});
-
-describe('--wait in push mode', () => {
-  const push = (args: readonly string[] = []) =>
-    update({ args: ['--mode', 'push', '--wait', '--timeout', '5m', ...args] });
-
-  test.each([
-    ['success', 0],
-    ['canceled', 0],
-    ['skipped', 3],
-    ['failed', 4],
-  ])('a status %s is exit %i', async (state, exit) => {
-    const waiting = push();
-    let sha = '';
-    for (
-      const stop = server.on((event) => {
-        if (event.type === 'push') sha = event.after;
-      });
-      ;
-    ) {
-      await new Promise((resolve) => setTimeout(resolve, 10));
-      if (sha === '') continue;
-      stop();
-      break;
-    }
-    await api('POST', `/statuses/${sha}`, { state, ref: 'main', name: 'sync: production/web', description: 'why' });
-    expect(await waiting).toMatchObject({ exit, record: { followed: [{ state, description: 'why' }] } });
-  });
-
-  test('says why no pipeline came', async () => {
-    await server.seed(PROJECT, new Map([['.gitlab-ci.yml', 'job: { scrip: [x] }\n']]), 'ci', { pipeline: false });
-    const fault = await faultOf(push());
-    expect(fault).toMatchObject({ code: 'pipeline_missing', exit: 5, message: expect.stringMatching(/scrip/) });
-  });
-
-  test('says at once that a job token’s push starts none', async () => {
-    const env = { SLUICE_GIT_TOKEN: bot.token, CI_JOB_TOKEN: bot.token };
-    const fault = await faultOf(update({ args: ['--mode', 'push', '--wait'], env }));
-    expect(fault).toMatchObject({ code: 'pipeline_missing', exit: 5, message: expect.stringMatching(/job token/) });
+    const { token } = server.createToken(PROJECT, { name: 'git', scopes: ['write_repository'], accessLevel: 40 });
+    expect(await faultOf(update({ env: { SLUICE_GITLAB_TOKEN: token } }))).toMatchObject({
+      code: 'token_refused',
+      exit: 7,
+    });
   });
 });
