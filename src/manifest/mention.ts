@@ -1,11 +1,11 @@
 import type { ImageChange } from '../app/change.ts';
 import { baseName, withoutHost } from '../app/image.ts';
-import type { ManifestDocument } from './document.ts';
 import { isManifestPath, openFile } from './open.ts';
-import { findReleaseImages, valuesFilesOf } from './target/lone-tag.ts';
+import { findReleaseImages } from './target/lone-tag.ts';
 import type { ReleaseImage } from './target/lone-tag.ts';
 import { findMarked } from './target/setter.ts';
 import { holdsName, holdsText } from './text.ts';
+import { documentsOf, releasesByFile } from './values-files.ts';
 
 /** What the bare texts of all files tell about one image change: a cheap look, so that few files are parsed. */
 export interface Mentions {
@@ -85,18 +85,6 @@ function namesByPolicy(files: readonly (readonly [string, Uint8Array])[]): Reado
   return names;
 }
 
-/** Names of the HelmReleases by path of their values files. */
-function releasesByFile(files: ReadonlyMap<string, Uint8Array>): ReadonlyMap<string, readonly string[]> {
-  const found = new Map<string, string[]>();
-  for (const [path, content] of files) {
-    if (!holdsText(content, release) || !holdsText(content, 'valuesFiles')) continue;
-    for (const document of documentsOf(path, content)) {
-      for (const file of valuesFilesOf(document)) found.set(file, [...(found.get(file) ?? []), document.name]);
-    }
-  }
-  return found;
-}
-
 /** The images of every HelmRelease that has one of the names in one of the files. */
 function imagesByRelease(
   files: ReadonlyMap<string, Uint8Array>,
@@ -122,11 +110,6 @@ function imagesByRelease(
     all.filter((image) => wanted.includes(image.release)),
     (image) => image.release,
   );
-}
-
-function documentsOf(path: string, content: Uint8Array): readonly ManifestDocument[] {
-  const opened = isManifestPath(path) ? openFile(path, content) : null;
-  return opened?.type === 'manifest' ? opened.file.documents : [];
 }
 
 function once<T>(make: () => T): () => T {

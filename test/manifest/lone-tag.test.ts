@@ -58,6 +58,26 @@ describe('an overlay’s patch of a HelmRelease holds the tag alone', () => {
     });
   });
 
+  test('values files that kustomize puts into a ConfigMap of the HelmRelease', () => {
+    const generator = (name: string, file: string): string =>
+      `kind: Kustomization\nconfigMapGenerator:\n- name: ${name}\n  files: [${file}]\n`;
+    const files = {
+      'release.yaml':
+        'kind: HelmRelease\nmetadata: {name: app}\nspec:\n  valuesFrom: [{kind: ConfigMap, name: app-values}]\n',
+      'base/kustomization.yaml': generator('app-values', 'values.yaml'),
+      'base/values.yaml': 'image:\n  repository: x/app\n  tag: v1\n',
+      'a/kustomization.yaml': generator('app-values', 'values.yaml=own.yaml'),
+      'a/own.yaml': 'image:\n  tag: v1\n',
+      'b/kustomization.yaml': generator('other-values', 'own.yaml'),
+      'b/own.yaml': 'image:\n  tag: v1\n',
+    };
+    expect(editedAll(files, { image: 'x/app:v2', mode: 'update' })).toEqual({
+      ...files,
+      'base/values.yaml': files['base/values.yaml'].replace('v1', 'v2'),
+      'a/own.yaml': 'image:\n  tag: v2\n',
+    });
+  });
+
   test('left alone where two files disagree about the repository', () => {
     const files = { 'a.yaml': whole, 'b.yaml': whole.replace('x/app', 'y/app'), 'patch.yaml': lone };
     expect(editedAll(files, { image: 'x/app:v2' })).toEqual({ ...files, 'a.yaml': whole.replace('v1', 'v2') });

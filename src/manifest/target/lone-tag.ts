@@ -1,7 +1,6 @@
-import { posix } from 'node:path';
-import { isMap, isSeq } from 'yaml';
+import { isMap } from 'yaml';
 import { heldBy, resolve, textOf } from '../document.ts';
-import type { ManifestDocument, Node, YAMLMap } from '../document.ts';
+import type { ManifestDocument, YAMLMap } from '../document.ts';
 import { formatPath } from '../path.ts';
 import { isVariable, labelOf, mapsBelow, offsetOf } from '../slot.ts';
 import type { ImageSlot, MapVisit, Write } from '../slot.ts';
@@ -20,15 +19,6 @@ export interface ReleaseImage {
   readonly keys: PartKeys;
   /** It has a digest, which readers obey before the tag. */
   readonly pinned: boolean;
-}
-
-/** Paths of the values files that a HelmRelease takes from its own chart's source, from the root of the repository. */
-export function valuesFilesOf(document: ManifestDocument): readonly string[] {
-  let node: Node | null = document.kind === 'HelmRelease' ? document.root : null;
-  for (const key of ['spec', 'chart', 'spec', 'valuesFiles']) {
-    node = isMap(node) ? resolve(document, heldBy(document, node, key)?.node) : null;
-  }
-  return isSeq(node) ? node.items.map((item) => posix.normalize(textOf(resolve(document, item as Node)))) : [];
 }
 
 /** The images in parts of a HelmRelease, or of a values file of HelmReleases with these names. */
