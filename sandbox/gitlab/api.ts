@@ -6,6 +6,7 @@ import { deploymentRoutes } from './deployments.ts';
 import { hookRoutes } from './hooks.ts';
 import { jobRoutes } from './jobs.ts';
 import { mergeRequestRoutes } from './merge-requests.ts';
+import { noteRoutes } from './notes.ts';
 import { pipelineRoutes } from './pipeline-routes.ts';
 import { projectRoutes } from './projects.ts';
 import { registryRoutes } from './registry-routes.ts';
@@ -37,6 +38,7 @@ export function apiRoutes(api: Api): Hono {
   startRoutes(app, api);
   jobRoutes(app, api);
   mergeRequestRoutes(app, api);
+  noteRoutes(app, api);
   deploymentRoutes(app, api);
   tokenRoutes(app, api);
   settingRoutes(app, api);

@@ -5,7 +5,6 @@ import { mergeRequestEntity } from './merge-request-entity.ts';
 import { announceRequest, createMergeRequest, mergeNow, mergeStatus } from './merge.ts';
 import type { MergeOptions } from './merge.ts';
 import { isChild } from './downstream.ts';
-import { noteRoutes } from './notes.ts';
 import { commitsOfRequest } from './commits.ts';
 import { afterPush } from './pushes.ts';
 import { requestPipeline } from './request-pipelines.ts';
@@ -215,7 +214,6 @@ export function mergeRequestRoutes(app: Hono, api: Api): void {
     announceRequest(state, request, 'update', user);
     return c.json(await detailed(request), 201);
   });
-  noteRoutes(app, api);
 }
 
 /** The project that a branch is to be merged into: the own one, or that which it is a fork of. */
