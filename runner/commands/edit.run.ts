@@ -2,14 +2,16 @@ import { normalize } from 'node:path';
 import pMap from 'p-map';
 import { parseImageFlag } from '../../src/app/image.ts';
 import { parseAssignment } from '../../src/app/value.ts';
+import { paceWith } from '../../src/delivery/pace.ts';
 import { Fault } from '../../src/fault.ts';
 import { parseSetterFlag } from '../../src/manifest/by-setter.ts';
 import type { Edit, ManifestChange } from '../../src/manifest/change.ts';
 import { unifiedDiff } from '../../src/manifest/diff.ts';
 import { applyEdits, rawText } from '../../src/manifest/edit.ts';
 import { parsePath } from '../../src/manifest/path.ts';
-import { planManifestChange } from '../../src/manifest/plan.ts';
+import { planInSteps } from '../../src/manifest/plan.ts';
 import { holdsText } from '../../src/manifest/text.ts';
+import type { StagedFile } from '../../src/systems/file-staging.ts';
 import type { Files } from '../../src/systems/files.ts';
 import type { CommandResult } from '../command.ts';
 import type { Context } from '../context.ts';
@@ -31,7 +33,7 @@ export async function run(context: Context): Promise<CommandResult> {
   if (contents.size === 0) {
     throw new Fault('file_missing', `there are no YAML files below ${values.arguments.join(', ')}`);
   }
-  const change = planManifestChange({
+  const steps = planInSteps({
     files: contents,
     images,
     setters,
@@ -43,6 +45,7 @@ export async function run(context: Context): Promise<CommandResult> {
     named,
     ...(document !== undefined && { document }),
   });
+  const change = await paceWith(context)(steps);
   const edited = change.files.map(({ path, edits }) => ({ path, before: contents.get(path)!, edits }));
   const diff = values.boolean('dry-run')
     ? edited.map(({ path, before, edits }) => unifiedDiff(path, rawText(before), edits, 'here')).join('')
@@ -107,26 +110,35 @@ function holdersOf(
   return holding.map(([file]) => file);
 }
 
-/** Writes all files or, where one cannot be written, puts back those that were. */
+/** Writes all files or none: all stand beside their places before the first takes it. */
 async function writeAll(
   files: Files,
   edited: readonly { path: string; before: Uint8Array; edits: readonly Edit[] }[],
 ): Promise<void> {
-  const written: (typeof edited)[number][] = [];
+  const staged: { readonly path: string; readonly before: Uint8Array; readonly file: StagedFile }[] = [];
   const failed: unknown[] = [];
   await pMap(
     edited,
-    async (file) => {
+    async ({ path, before, edits }) => {
       if (failed.length > 0) return;
-      await files.write(file.path, applyEdits(file.before, file.edits)).then(
-        () => written.push(file),
+      await files.stage(path, applyEdits(before, edits)).then(
+        (file) => staged.push({ path, before, file }),
         (error: unknown) => failed.push(error),
       );
     },
     { concurrency: 16 },
   );
+  const done: (typeof staged)[number][] = [];
+  for (const each of failed.length > 0 ? [] : staged) {
+    await each.file.commit().then(
+      () => done.push(each),
+      (error: unknown) => failed.push(error),
+    );
+    if (failed.length > 0) break;
+  }
   if (failed.length === 0) return;
-  await pMap(written, (file) => files.write(file.path, file.before).catch(() => undefined), { concurrency: 16 });
+  await pMap(staged, ({ file }) => file.discard(), { concurrency: 16 });
+  await pMap(done, ({ path, before }) => files.write(path, before).catch(() => undefined), { concurrency: 16 });
   throw failed[0];
 }
 

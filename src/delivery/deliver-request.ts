@@ -5,6 +5,7 @@ import type { GitLab, GitLabMergeRequest } from '../systems/gitlab.ts';
 import { backoff } from './backoff.ts';
 import type { Delivery, DeliveryOutcome, MergeRequestRef } from './commit.ts';
 import type { Order, Workplace } from './order.ts';
+import { paceWith } from './pace.ts';
 import { deliveryOf, prepare, type Prepared, referenceOf, versionOf } from './prepare.ts';
 import { type Carried, formatCarried, isOutdated, parseCarried, stillCarried } from './request-carry.ts';
 import {
@@ -166,13 +167,14 @@ async function prepareWith(
     const kept = [...carried, own];
     const [images, values] = [kept.flatMap((each) => each.images), kept.flatMap((each) => each.values)];
     try {
-      return { prepared: await prepare(tip, past, { ...order, changes: [{ ...change, images, values }] }), kept };
+      const together = { ...order, changes: [{ ...change, images, values }] };
+      return { prepared: await prepare(tip, past, together, paceWith(work)), kept };
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
       work.note(`what the merge request brought before is left out: ${error.message}`);
     }
   }
-  return { prepared: await prepare(tip, past, order), kept: [own] };
+  return { prepared: await prepare(tip, past, order, paceWith(work)), kept: [own] };
 }
 
 /** Lets it merge where that is asked for; false: somebody rewrote the branch meanwhile. */

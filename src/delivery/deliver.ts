@@ -4,6 +4,7 @@ import type { Delivery, DeliveryOutcome } from './commit.ts';
 import { judgeStanding } from './history.ts';
 import type { Order, Workplace } from './order.ts';
 import { isOrdered, type Past, type Standing } from './past.ts';
+import { paceWith } from './pace.ts';
 import { deliveryOf, prepare, type Prepared } from './prepare.ts';
 import { openTip } from './tip.ts';
 
@@ -27,7 +28,7 @@ export async function deliverByPush(order: Order, work: Workplace): Promise<Deli
     const head = await clone.head();
     const landed = attempts > 1 && (await clone.history()).commits.find((commit) => tried.has(commit.sha));
     if (landed) return tried.get(landed.sha)!;
-    const prepared = await prepare(await openTip(clone, cache, signal), past, order);
+    const prepared = await prepare(await openTip(clone, cache, signal), past, order, paceWith(work));
     if (attempts === 1) for (const note of prepared.notes) work.note(note);
     const result = (outcome: DeliveryOutcome, stands: Standing | null): Delivery => {
       const commit = stands && { project: order.project, branch: clone.branch, ...stands, mergeRequest: null };

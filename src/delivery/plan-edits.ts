@@ -3,7 +3,7 @@ import type { Pair } from '../config/config.ts';
 import type { Edit, FileChange, ManifestChange, NotTaken, Target } from '../manifest/change.ts';
 import { unifiedDiff } from '../manifest/diff.ts';
 import { applyEdits, composeEdits, rawText } from '../manifest/edit.ts';
-import { planManifestChange } from '../manifest/plan.ts';
+import { planInSteps } from '../manifest/plan.ts';
 import type { Scope } from './scope.ts';
 
 /** One app in one environment, and what is to change there. */
@@ -32,15 +32,15 @@ interface Edited {
 
 /**
  * Plans the pairs one after the other, each on what the former made of the files, so that several apps and
- * environments fit into one commit. Faults as `planManifestChange`.
+ * environments fit into one commit; file by file. Faults as `planManifestChange`.
  */
-export function planEdits(pairs: readonly PairChange[]): EditPlan {
+export function* planEdits(pairs: readonly PairChange[]): Generator<void, EditPlan> {
   const edited = new Map<string, Edited>();
   const targets: Target[] = [];
   const notTaken: NotTaken[] = [];
   for (const { pair, scope, images } of pairs) {
     const files = new Map([...scope.files].map(([path, content]) => [path, edited.get(path)?.after ?? content]));
-    const change = planManifestChange({
+    const change = yield* planInSteps({
       files,
       images,
       values: scope.values,

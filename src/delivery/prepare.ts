@@ -7,6 +7,7 @@ import type { Delivery, DeliveryOutcome, CommitClaim, SkippedPair } from './comm
 import { judgeStanding } from './history.ts';
 import { formatMessage, parseClaim } from './message.ts';
 import type { Order } from './order.ts';
+import type { Pace } from './pace.ts';
 import { isOrdered, type Past } from './past.ts';
 import { type EditPlan, type PairChange, planEdits } from './plan-edits.ts';
 import { readScopes } from './scope.ts';
@@ -29,7 +30,7 @@ const NOTHING: EditPlan = { manifest: { files: [], targets: [], notTaken: [] }, 
  * (a re-run of an old job), `unknown_app`, `unknown_environment`, `config_missing`, `config_invalid`, and those of
  * `readScopes` and `planEdits`.
  */
-export async function prepare(tip: Tip, past: Past, order: Order): Promise<Prepared> {
+export async function prepare(tip: Tip, past: Past, order: Order, pace: Pace): Promise<Prepared> {
   const fetching = await past.begin([order]);
   // Most apps live at their default path: so configuration and manifests mostly come in one batch.
   const usual = order.changes.map((change) => `apps/${change.app}`);
@@ -43,7 +44,7 @@ export async function prepare(tip: Tip, past: Past, order: Order): Promise<Prepa
   }
   const free = asked.filter((pair) => pair.hold === null);
   // While the history is fetched, all are planned as if none were superseded; a fault counts only where that holds.
-  const early = fetching ? planPairs(tip, config, free, order) : null;
+  const early = fetching ? planPairs(tip, config, free, order, pace) : null;
   early?.catch(() => {});
   const claims = isOrdered(order) ? await past.claims(order.pipelineCreatedAt) : [];
   const superseded = findSuperseded(free, claims, order);
@@ -53,7 +54,7 @@ export async function prepare(tip: Tip, past: Past, order: Order): Promise<Prepa
     ...[...superseded].map(([pair, message]) => skip(pair, 'superseded', message)),
   ];
   if (pairs.length === 0) return { pairs, skipped, plan: NOTHING, message: '', notes: [] };
-  const planned = await (superseded.size === 0 && early !== null ? early : planPairs(tip, config, pairs, order));
+  const planned = await (superseded.size === 0 && early !== null ? early : planPairs(tip, config, pairs, order, pace));
   if (order.once === true && planned.plan.files.size > 0) refuseAgain(planned.message, claims, order);
   return { pairs, skipped, ...planned };
 }
@@ -64,9 +65,10 @@ async function planPairs(
   config: Config,
   pairs: readonly Pair[],
   order: Order,
+  pace: Pace,
 ): Promise<Pick<Prepared, 'plan' | 'message' | 'notes'>> {
   const { changes, notes } = await pairChanges(tip, config, pairs, order);
-  const plan = planEdits(changes);
+  const plan = await pace(planEdits(changes));
   return { plan, message: messageOf(changes, plan, order), notes };
 }
 

@@ -1,7 +1,7 @@
 import type { ImageChange } from '../app/change.ts';
 import { Fault } from '../fault.ts';
 import { assemble } from './assemble.ts';
-import { planImage } from './by-image.ts';
+import { planImage, stronger } from './by-image.ts';
 import type { ImageOutcome } from './by-image.ts';
 import { planValue } from './by-path.ts';
 import { missingSetter, planSetter } from './by-setter.ts';
@@ -40,6 +40,15 @@ const keptOpen = 64 * 1024;
  * names), `encrypted`, `edit_refused`, `manifest_unparsable`, `too_large`, `file_missing`, `usage` (a wrong path).
  */
 export function planManifestChange(input: PlanInput): ManifestChange {
+  const steps = planInSteps(input);
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
+}
+
+/** As `planManifestChange`, file by file: the caller may do something else, or stop, after each. */
+export function* planInSteps(input: PlanInput): Generator<void, ManifestChange> {
   const asked: Asked = {
     images: distinct(input.images.map((image) => (input.pin === 'tag' ? withoutDigest(image) : image))),
     setters: distinct(input.setters ?? []),
@@ -47,7 +56,7 @@ export function planManifestChange(input: PlanInput): ManifestChange {
   const charts = new Set<ImageChange>();
   const plan = plansOf(input, asked);
   for (;;) {
-    const parts = plan(charts);
+    const parts = yield* plan(charts);
     const again = asked.images.filter((change) => {
       const outcomes = parts.map(({ images }) => images.get(change)!);
       return (
@@ -64,7 +73,10 @@ export function planManifestChange(input: PlanInput): ManifestChange {
  * planned to its edits before the next is opened. In `update` the kinds of all files decide together: where a stronger
  * kind turns up, the files that a weaker one has ruled are planned again.
  */
-function plansOf(input: PlanInput, asked: Asked): (charts: ReadonlySet<ImageChange>) => readonly Part[] {
+function plansOf(
+  input: PlanInput,
+  asked: Asked,
+): (charts: ReadonlySet<ImageChange>) => Generator<void, readonly Part[]> {
   const images = asked.images.map((change) => ({ change, mentions: mentionsOf(input.files, change) }));
   const values = Map.groupBy(input.values, ({ file }) => file);
   const explicit = input.targets.filter(({ image }) => images.some(({ change }) => change.name === image));
@@ -88,7 +100,7 @@ function plansOf(input: PlanInput, asked: Asked): (charts: ReadonlySet<ImageChan
     }
     return { change: assembled(work), images: new Map(outcomes), setters, lost };
   };
-  return (charts) => {
+  return function* planned(charts) {
     const parts = new Map<string, Part>();
     const ruling: Ruling = new Map();
     for (const { image } of explicit)
@@ -99,6 +111,7 @@ function plansOf(input: PlanInput, asked: Asked): (charts: ReadonlySet<ImageChan
         const part = planFile(path, ruling, charts);
         if (part.change instanceof Fault && input.mode === 'edit') throw part.change;
         parts.set(path, part);
+        yield;
         for (const [change, outcome] of part.images) if (outcome.ruling) ruling.set(change, outcome.ruling);
       }
       waiting =
@@ -128,6 +141,8 @@ function conclude(input: PlanInput, asked: Asked, parts: readonly Part[]): Manif
   for (const { change } of parts) if (change instanceof Fault) throw change;
   for (const change of asked.images) {
     const outcomes = parts.map(({ images }) => images.get(change)!);
+    const undone = input.mode === 'update' ? undoneBy(outcomes) : null;
+    if (undone) throw undone;
     if (outcomes.some(({ taken }) => taken)) continue;
     const refused = outcomes.find((outcome) => outcome.refused !== null)?.refused;
     if (refused) throw refused;
@@ -147,6 +162,13 @@ function conclude(input: PlanInput, asked: Asked, parts: readonly Part[]): Manif
     targets: changes.flatMap(({ targets }) => targets),
     notTaken: [...changes.flatMap(({ notTaken }) => notTaken), ...lostValues(input, lost)],
   };
+}
+
+/** A patch that cannot be edited, where nothing stronger than what it patches holds the image. */
+function undoneBy(outcomes: readonly ImageOutcome[]): Fault | null {
+  const ruling = outcomes.reduce<TargetKind | null>((kind, outcome) => stronger(kind, outcome.ruling), null);
+  if (ruling !== 'workload' && ruling !== 'helm-values') return null;
+  return outcomes.find(({ undone }) => undone !== null)?.undone ?? null;
 }
 
 function withoutDigest(image: ImageChange): ImageChange {

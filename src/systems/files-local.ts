@@ -1,20 +1,9 @@
 import { createWriteStream, rmSync } from 'node:fs';
-import {
-  chmod,
-  mkdir,
-  mkdtemp,
-  readFile,
-  readdir,
-  realpath,
-  rename,
-  rm,
-  stat,
-  symlink,
-  writeFile,
-} from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readdir, rename, rm, symlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { Fault } from '../fault.ts';
+import { codeOf, stageFile, unreadable } from './file-staging.ts';
 import type { Files } from './files.ts';
 
 /** Temporary folders that stand: none outlives this process, which may end while they are still being removed. */
@@ -33,7 +22,6 @@ function watch(path: string): void {
 /** Local files below or beside `folder`; temporary folders go to `temporaryFolder`. */
 export function localFiles(folder: string, temporaryFolder: string): Files {
   const at = (path: string) => resolve(folder, path);
-  let written = 0;
   return {
     folder: resolve(folder),
     async read(path) {
@@ -44,23 +32,9 @@ export function localFiles(folder: string, temporaryFolder: string): Files {
         throw unreadable(path, error);
       }
     },
+    stage: (path, content) => stageFile(path, at(path), content),
     async write(path, content) {
-      const target = await realpath(at(path)).catch(() => at(path));
-      written += 1;
-      const staging = `${target}.sluice-${process.pid}-${written}`;
-      try {
-        await mkdir(dirname(target), { recursive: true });
-        const mode = await stat(target).then(
-          (found) => found.mode & 0o7777,
-          () => undefined,
-        );
-        await writeFile(staging, content);
-        if (mode !== undefined) await chmod(staging, mode);
-        await rename(staging, target);
-      } catch (error) {
-        await removed(staging);
-        throw unreadable(path, error);
-      }
+      await (await stageFile(path, at(path), content)).commit();
     },
     async writeStream(path, content) {
       const target = at(path);
@@ -136,15 +110,7 @@ export function localFiles(folder: string, temporaryFolder: string): Files {
   };
 }
 
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined;
-}
-
 /** Nothing may hide why a file could not be written, and where its folder is none there is nothing to remove. */
 async function removed(staging: string): Promise<void> {
   await rm(staging, { force: true }).catch(() => undefined);
-}
-
-function unreadable(path: string, error: unknown): Fault {
-  return new Fault('file_unreadable', `${path}: ${String(codeOf(error) ?? error)}`);
 }

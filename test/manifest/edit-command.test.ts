@@ -79,16 +79,18 @@ describe('nothing is written if any file fails', () => {
     expect(await read('b.yaml')).toBe('v: one\nl: [a, b]\n');
   });
 
-  test('a file that cannot be written: those before it are put back', async () => {
+  test.each(['written', 'put in its place'] as const)('a file that cannot be %s: all are as before', async (when) => {
     const files = localFiles(folder, tmpdir());
-    const failing = {
+    const full = () => Promise.reject(new Fault('file_unreadable', 'disk full'));
+    const failing: typeof files = {
       ...files,
-      write: (path: string, content: string | Uint8Array) =>
-        path === 'b.yaml' && Buffer.from(content).includes('v2')
-          ? Promise.reject(new Fault('file_unreadable', 'disk full'))
-          : files.write(path, content),
+      stage: async (path, content) => {
+        if (path !== 'b.yaml') return files.stage(path, content);
+        return when === 'written' ? full() : { ...(await files.stage(path, content)), commit: full };
+      },
     };
     await write('b.yaml', 'image: x/app:v1\n');
+    const before = await readdir(folder, { recursive: true });
     const run = runCommand(editCommand, ['a', 'b.yaml', '--image', 'x/app:v2'], {
       env: {},
       folder,
@@ -97,6 +99,21 @@ describe('nothing is written if any file fails', () => {
     });
     await expect(run).rejects.toMatchObject({ code: 'file_unreadable', exit: 2 });
     expect(await read('a/kustomization.yaml')).toContain('newTag: v1');
+    expect(await read('a/deep/pod.yml')).toContain('x/app:v1');
+    expect(await readdir(folder, { recursive: true })).toEqual(before);
+  });
+
+  test('canceled, or out of time, between two files', async () => {
+    for (let index = 0; index < 60; index += 1) await write(`many/${index}.yaml`, 'image: x/app:v1\n');
+    const args = ['many', '--image', 'x/app:v2'];
+    const stop = AbortSignal.abort(new Fault('terminated', 'canceled (SIGTERM)'));
+    let passed = clock.now();
+    const slow = { ...clock, now: () => (passed += 100) };
+    const canceled = runCommand(editCommand, args, { env: {}, folder, clock: slow, signal: stop });
+    await expect(canceled).rejects.toMatchObject({ code: 'terminated', exit: 143 });
+    const late = runCommand(editCommand, [...args, '--timeout', '2s'], { env: {}, folder, clock: slow });
+    await expect(late).rejects.toMatchObject({ code: 'timed_out', exit: 5 });
+    expect(await read('many/0.yaml')).toBe('image: x/app:v1\n');
   });
 });
 
