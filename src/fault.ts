@@ -25,7 +25,7 @@ const catalogue = {
   config_missing: {
     exit: 2,
     title: 'There is no sluice.yaml',
-    hint: 'Let `sluice init` write one in the root of the delivery repository, or name it with --config.',
+    hint: 'Let `sluice init` write sluice.yaml into the root of the delivery repository, or name it with --config.',
   },
   config_invalid: {
     exit: 2,
