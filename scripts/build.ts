@@ -49,6 +49,13 @@ const englishZod: Plugin = {
   },
 };
 
+/**
+ * What bundled CommonJS takes from Node, in every chunk. `createRequire` would load Node's own loader of such modules;
+ * packages that are not there must fail as they do with it: some are asked for only in case they are installed.
+ */
+const requireBuiltin =
+  "const require=(id)=>{const found=process.getBuiltinModule(id);if(!found)throw Object.assign(new Error(`Cannot find module '${id}'`),{code:'MODULE_NOT_FOUND'});return found};";
+
 const staleAfterMs = 3_600_000;
 
 /**
@@ -74,9 +81,7 @@ export async function bundle(): Promise<void> {
     logLevel: 'error',
     plugins: [lightCommander, englishZod],
     chunkNames: 'chunks/[name]-[hash]',
-    banner: {
-      js: "import { createRequire as sluiceRequire } from 'node:module'; const require = sluiceRequire(import.meta.url);",
-    },
+    banner: { js: requireBuiltin },
   });
   await mkdir(join(outdir, 'chunks'), { recursive: true });
   const entry = join(outdir, 'sluice.js');
@@ -91,6 +96,8 @@ export async function bundle(): Promise<void> {
   const packages = await bundledPackages(root, Object.keys(metafile.inputs));
   await writeFile(join(outdir, 'THIRD-PARTY-LICENCES.txt'), await thirdPartyLicences(root, packages));
   const names = packages.map(({ name, version }) => `${name}@${version}`);
+  // Where no package.json says so, Node tries each file as CommonJS first.
+  await writeFile(join(outdir, 'package.json'), '{"type":"module"}\n');
   await writeFile(join(outdir, 'packages.json'), `${JSON.stringify(names, null, 2)}\n`);
   await rm(join(outdir, 'compiled'), { recursive: true, force: true, maxRetries: 5 });
   const current = new Set(outputFiles.map(({ path }) => path));
