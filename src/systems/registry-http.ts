@@ -40,9 +40,13 @@ export function connectRegistry(options: {
       const path = `manifests/${reference}`;
       const answer = await ask({ repository, path, method: 'HEAD', accept: MANIFESTS, signal });
       if (answer.status === 404) return null;
-      const digest = answer.headers.get('docker-content-digest');
-      if (digest !== null) return digest;
-      return digestOf((await ask({ repository, path, accept: MANIFESTS, signal })).body);
+      const digest = answer.headers.get('docker-content-digest') ?? '';
+      if (/^sha(256:[0-9a-f]{64}|512:[0-9a-f]{128})$/.test(digest)) return digest;
+      const check = (found: HttpAnswer) => {
+        if (found.status === 200) parse(found, reference);
+      };
+      const whole = await ask({ repository, path, accept: MANIFESTS, signal, check });
+      return whole.status === 404 ? null : digestOf(whole.body);
     },
     async blob(repository, digest, signal) {
       const check = (found: HttpAnswer) => {

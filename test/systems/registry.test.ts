@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -79,6 +82,15 @@ describe('an open registry', () => {
     expect(await registry.resolve(world.name, 'x')).toBeNull();
     expect(await registry.blob(world.name, `sha256:${'0'.repeat(64)}`)).toBeNull();
     expect(await registry.tags(world.name)).toEqual([]);
+  });
+
+  test('a page that is shown to everybody is no image', async () => {
+    await using server = createServer((_, response) => response.end('<html>Sign in</html>'));
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const name = `127.0.0.1:${(server.address() as AddressInfo).port}/shop/web`;
+    await using world = await pushed();
+    const looking = connect().to(world.registry).resolve(name, '1');
+    await expect(looking).rejects.toMatchObject({ code: 'registry_unavailable' });
   });
 
   test('tag lists are read to their last page', async () => {
