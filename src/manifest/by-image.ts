@@ -31,6 +31,8 @@ export interface ImageOutcome {
   readonly ruling: TargetKind | null;
   /** Of the first candidate that must be left alone. */
   readonly refused: Fault | null;
+  /** Of the first patch that must be left alone and would undo what is done to workloads and Helm values. */
+  readonly undone: Fault | null;
   readonly passed: readonly NotTaken[];
 }
 
@@ -71,13 +73,16 @@ export function planImage(work: Work, change: ImageChange, mentions: Mentions, r
   );
   let taken = explicit.length > 0 || texts.length > 0;
   let refused: Fault | null = null;
+  let undone: Fault | null = null;
   const ordered = matching.toSorted(
     (one, other) => strength.indexOf(one.slot.kind) - strength.indexOf(other.slot.kind),
   );
   for (const { manifest, slot, writes } of ordered) {
     if (typeof writes === 'string') {
       const place = manifest.place(slot.offset);
-      refused ??= new Fault('edit_refused', `${slot.path}: ${writes}`, { place, hint: hintOf(writes) });
+      const fault = new Fault('edit_refused', `${slot.path}: ${writes}`, { place, hint: hintOf(writes) });
+      refused ??= fault;
+      if (slot.overrides) undone ??= fault;
       passed.push(notTaken(manifest, slot, 'refused', writes));
       continue;
     }
@@ -98,7 +103,7 @@ export function planImage(work: Work, change: ImageChange, mentions: Mentions, r
     work.planned.push(...plannedWrites(manifest, slot.kind, change.name, slot.host, fresh));
   }
   for (const text of texts) work.planned.push(text);
-  return { taken, firm, weak: open.some(({ weak }) => weak) && !taken, ruling, refused, passed };
+  return { taken, firm, weak: open.some(({ weak }) => weak) && !taken, ruling, refused, undone, passed };
 }
 
 /** What to do where a variable stands; undefined: what always helps. */

@@ -43,6 +43,8 @@ export interface ImageSlot {
   readonly path: string;
   /** A tag is written beside a digest even with `pin: digest`, because readers join the two or ignore the tag. */
   readonly keepsTag?: true;
+  /** A patch: what it holds goes before workloads and Helm values, wherever they stand. */
+  readonly overrides?: true;
   /** What a change makes of it; a text says why it must be left alone. */
   write(change: ImageChange): readonly Write[] | string;
 }

@@ -43,11 +43,34 @@ describe('text of a block scalar', () => {
 
   test('is left alone, and noted, where a target holds it', () => {
     const files = { 'kustomization.yaml': patches, 'pod.yaml': pod('x/app:v1') };
-    for (const mode of ['edit', 'update'] as const) {
-      expect(editedAll(files, { image: 'x/app:v2', mode })).toEqual({ ...files, 'pod.yaml': pod('x/app:v2') });
-      expect(planned(files, { image: 'x/app:v2', mode }).notTaken).toMatchObject([
-        { file: 'kustomization.yaml', line: 7, column: 16, reason: 'refused' },
-      ]);
-    }
+    const asked = { image: 'x/app:v2', mode: 'edit' } as const;
+    expect(editedAll(files, asked)).toEqual({ ...files, 'pod.yaml': pod('x/app:v2') });
+    expect(planned(files, asked).notTaken).toMatchObject([
+      { file: 'kustomization.yaml', line: 7, column: 16, reason: 'refused' },
+    ]);
+  });
+});
+
+describe('an inline patch that update cannot edit', () => {
+  const deployment =
+    'apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {template: {spec: {containers: [{name: web, image: x/app:v1}]}}}\n';
+  const overlay = (reference: string, rest = ''): string =>
+    `resources: [../base]\npatches:\n- patch: |-\n    - op: replace\n      path: /spec/template/spec/containers/0/image\n      value: ${reference}\n${rest}`;
+  const after = (text: string): string =>
+    editedAll({ 'base/deploy.yaml': deployment, 'a/kustomization.yaml': text }, { image: 'x/app:v2', mode: 'update' })[
+      'base/deploy.yaml'
+    ]!;
+
+  test('would undo what is done to the workload: refused', () => {
+    expect(faultOf(() => after(overlay('x/app:v1')))).toMatchObject({
+      code: 'edit_refused',
+      exit: 3,
+      message: expect.stringContaining('a/kustomization.yaml:6:14'),
+    });
+  });
+
+  test('no harm where it holds the version already, or `images:` goes before it', () => {
+    expect(after(overlay('x/app:v2'))).toBe(deployment.replace('app:v1', 'app:v2'));
+    expect(after(overlay('x/app:v1', 'images: [{name: x/app, newTag: v1}]\n'))).toBe(deployment);
   });
 });

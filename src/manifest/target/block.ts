@@ -5,7 +5,7 @@ import type { ManifestDocument, ManifestFile, Node } from '../document.ts';
 import { stepInto } from '../path.ts';
 import type { Step } from '../path.ts';
 import { styleOf } from '../scalar.ts';
-import { labelOf } from '../slot.ts';
+import { labelOf, referenceText } from '../slot.ts';
 import type { ImageSlot } from '../slot.ts';
 
 const line = /^[ \t]*(?:- +)*["']?(?:image|repository|newName|value)["']?[ \t]*:[ \t]+["']?([^\s"'#]+)/gm;
@@ -38,6 +38,7 @@ function slotsIn(
   steps: readonly Step[],
 ): readonly ImageSlot[] {
   const [start, end] = node.range ?? [0, 0];
+  const patch = steps.some((step) => step.type === 'key' && step.key.startsWith('patches'));
   return [...file.text.slice(start, end).matchAll(line)].flatMap((match) => {
     const image = readImage(match[1]!);
     if (!image) return [];
@@ -49,7 +50,11 @@ function slotsIn(
         names: [image.name],
         offset: start + match.index + match[0].length - match[1]!.length,
         path: labelOf(document, steps),
-        write: () => `${image.name} stands in a block scalar (| or >), whose text is not edited`,
+        ...(patch && { overrides: true }),
+        write: (change) =>
+          referenceText(change, image) === match[1]
+            ? []
+            : `${image.name} stands in a block scalar (| or >), whose text is not edited`,
       },
     ];
   });
