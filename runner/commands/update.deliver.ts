@@ -46,17 +46,17 @@ export async function deliverChanges({ context, changes, place, common, clone }:
   }
   const ways = await waysOf(context, work, common, changes);
   const once = isTriggered(context);
+  if (ways.requests.length > 0 && !place.onGitLab) {
+    throw new Fault('usage', `${place.project} is not on this GitLab: merge requests need its API`, {
+      hint: 'Use --mode push, or run in a job of the GitLab that holds the delivery repository.',
+    });
+  }
   const deliveries: Delivery[] = [];
-  const held: Fault[] = [];
+  const refused: Fault[] = [];
   for (const order of ordersOf(context, { ...common, once }, ways.push)) {
-    await unlessHeld(held, async () => deliveries.push(await deliverByPush(order, work)));
+    await unlessRefused(refused, HOLD, async () => deliveries.push(await deliverByPush(order, work)));
   }
   if (ways.requests.length > 0) {
-    if (!place.onGitLab) {
-      throw new Fault('usage', `${place.project} is not on this GitLab: merge requests need its API`, {
-        hint: 'Use --mode push, or run in a job of the GitLab that holds the delivery repository.',
-      });
-    }
     const options: RequestOptions = {
       gitlab: await context.gitlab(),
       labels: values.list('label').length > 0 ? values.list('label') : ['sluice'],
@@ -64,29 +64,34 @@ export async function deliverChanges({ context, changes, place, common, clone }:
       key: context.secret('SLUICE_GITLAB_TOKEN') ?? null,
     };
     for (const order of ordersOf(context, { ...common, once }, ways.requests).flatMap(pairOrders)) {
-      await unlessHeld(held, async () => deliveries.push(await deliverByRequest(order, work, options)));
+      await unlessRefused(refused, OWN, async () => deliveries.push(await deliverByRequest(order, work, options)));
     }
   }
-  if (held.length > 0 && deliveries.length === 0) throw held[0]!;
-  for (const fault of held) reporter.warn(fault.message);
+  if (refused.length > 0 && deliveries.length === 0) throw refused[0]!;
+  for (const fault of refused) reporter.warn(fault.message);
   const followed = values.boolean('wait') && !dryRun ? await followAll(context, deliveries, clone.branch) : undefined;
   return updateResult({
     changes,
     deliveries,
     skipped: false,
     dryRun,
-    held: held.map((fault) => fault.message),
+    refused: refused.map(({ code, message }) => ({ code, message })),
     ...(followed ? { followed } : {}),
   });
 }
 
-/** In a batch a hold stops its own app alone: the fault is put aside. */
-async function unlessHeld(held: Fault[], act: () => Promise<unknown>): Promise<void> {
+/** In a batch a hold stops its own app alone. */
+const HOLD: readonly string[] = ['held'];
+/** Merge requests stand each for itself: what refuses one does not stop the others. */
+const OWN: readonly string[] = [...HOLD, 'branch_taken', 'older_run', 'push_refused'];
+
+/** Puts faults of these codes aside. */
+async function unlessRefused(refused: Fault[], codes: readonly string[], act: () => Promise<unknown>): Promise<void> {
   try {
     await act();
   } catch (error) {
-    if (!(error instanceof Fault) || error.code !== 'held') throw error;
-    held.push(error);
+    if (!(error instanceof Fault) || !codes.includes(error.code)) throw error;
+    refused.push(error);
   }
 }
 

@@ -13,8 +13,8 @@ export interface Updated {
   /** The pipeline's commit is one of sluice's own. */
   readonly skipped: boolean;
   readonly dryRun: boolean;
-  /** What was not delivered since its app is on hold. */
-  readonly held?: readonly string[];
+  /** What was not delivered while the rest was: on hold, or its merge request refused. */
+  readonly refused?: readonly { readonly code: string; readonly message: string }[];
   /** The delivery project's pipeline, with --mode trigger. */
   readonly triggered?: TriggeredPipeline;
   /** How the delivery side ended, with --wait. */
@@ -31,7 +31,8 @@ export function updateResult(updated: Updated): CommandResult {
   const names = [...new Set(changes.map((change) => change.app))];
   const first = deliveries.find((each) => each.outcome === outcome) ?? deliveries[0];
   const left = deliveries.flatMap((each) => each.skipped);
-  const held = left.some((pair) => pair.reason === 'held') || (updated.held ?? []).length > 0;
+  const refused = updated.refused ?? [];
+  const held = left.some((pair) => pair.reason === 'held') || refused.length > 0;
   const manifest = {
     targets: deliveries.flatMap((each) => each.manifest.targets),
     files: deliveries.flatMap((each) => each.manifest.files),
@@ -56,6 +57,7 @@ export function updateResult(updated: Updated): CommandResult {
         attempts,
       })),
       manifest,
+      ...(refused.length > 0 ? { refused } : {}),
       ...(triggered ? { triggered } : {}),
       ...(dryRun ? { diff } : {}),
       ...(updated.followed ? { followed: updated.followed } : {}),
@@ -94,7 +96,8 @@ function textOf(updated: Updated, outcome: string): string {
     ...each.manifest.targets.map((target) => `  ${formatTarget(target)}`),
     ...each.skipped.map((pair) => `  ${pair.environment}/${pair.app} ${pair.reason}: ${pair.message}`),
   ]);
-  for (const message of updated.held ?? []) lines.push(`held: ${message}`);
+  for (const { code, message } of updated.refused ?? [])
+    lines.push(`${code === 'held' ? 'held' : 'refused'}: ${message}`);
   for (const { app, environment, state, description } of updated.followed ?? []) {
     lines.push(`${environment}/${app}: ${state ?? 'no status'}, ${description}`);
   }

@@ -148,6 +148,10 @@ const Update = z.object({
       }),
     )
     .optional(),
+  refused: z
+    .array(z.object({ code: z.string(), message: z.string() }))
+    .optional()
+    .describe('While the rest was done.'),
   triggered: z
     .object({ project: z.string(), id: z.int(), url: z.string() })
     .optional()

@@ -77,6 +77,16 @@ describe('update by merge request', () => {
       exit: 3,
     });
     expect((await requests())[0]?.sha).toBe(sha);
+    // That of another environment comes all the same.
+    const both = await update({ image: 'web=:1.2.0', pipeline: 11, args: ['--environment', 'staging'] });
+    expect(both).toMatchObject({
+      exit: 3,
+      record: { refused: [{ code: 'branch_taken' }], deliveries: [{ environments: ['staging'] }] },
+    });
+    expect((await requests()).map(({ branch }) => branch).toSorted()).toEqual([
+      'sluice/production/web',
+      'sluice/staging/web',
+    ]);
   });
 
   test('one whose values stand already is closed, its branch deleted', async () => {
