@@ -148,10 +148,7 @@ const Update = z.object({
       }),
     )
     .optional(),
-  refused: z
-    .array(z.object({ code: z.string(), message: z.string() }))
-    .optional()
-    .describe('While the rest was done.'),
+  refused: z.array(z.object({ code: z.string(), message: z.string() })).optional(),
   triggered: z
     .object({ project: z.string(), id: z.int(), url: z.string() })
     .optional()
