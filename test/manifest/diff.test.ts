@@ -70,7 +70,7 @@ const tools = [
   ['patch', ['-p1', '--quiet', '--no-backup-if-mismatch']],
 ] as const;
 
-function apply(files: readonly Case[], base: 'top' | 'here', tool: (typeof tools)[number]): void {
+function expectApplied(files: readonly Case[], base: 'top' | 'here', tool: (typeof tools)[number]): void {
   const work = mkdtempSync(join(folder, 'case-'));
   for (const { path, before } of files) {
     mkdirSync(dirname(join(work, path)), { recursive: true });
@@ -89,7 +89,7 @@ test.each(['top', 'here'] as const)('git apply and patch make the new bytes of a
     fc.property(
       fc.uniqueArray(file, { minLength: 1, maxLength: 8, selector: ({ path }) => path }),
       fc.constantFrom(...tools),
-      (files, tool) => apply(files, base, tool),
+      (files, tool) => expectApplied(files, base, tool),
     ),
     { numRuns: 25 },
   );
