@@ -13,7 +13,8 @@ const LATEST_MS = 3_600_000;
  * Asks GitLab whether a change comes from where it says: its project is the app's in sluice.yaml, and its pipeline runs
  * there for this commit and ref; a merge request's pipeline counts for its source branch, a fork's not at all. A trigger's sender can claim
  * anything, also an origin that was true once: of a pipeline triggered at `triggeredAt` (milliseconds since the epoch;
- * null: it was not) the origin must have run then, or ended shortly before. Faults `origin_refused`, those of GitLab.
+ * null: it was not) the origin must have run then, or ended shortly before. Faults `origin_refused`, `token_refused` where
+ * the project cannot be seen, those of GitLab.
  */
 export async function verifyOrigin(
   change: Pick<AppChange, 'app' | 'origin'>,
@@ -33,7 +34,10 @@ export async function verifyOrigin(
   if (origin.project !== app.project) return refuse(`it comes from ${origin.project}, and must from ${app.project}`);
   if (origin.pipeline === null) return refuse(`it names no pipeline of ${origin.project}`);
   const pipeline = await gitlab.pipeline(origin.project, origin.pipeline);
-  if (pipeline === null) return refuse(`${origin.project} has no pipeline ${origin.pipeline}`);
+  if (pipeline === null) {
+    if ((await gitlab.project(origin.project)) === null) throw notVisible(app.name, origin.project);
+    return refuse(`${origin.project} has no pipeline ${origin.pipeline}`);
+  }
   const says = `pipeline ${origin.pipeline} of ${origin.project}`;
   if (pipeline.sha !== origin.commit) return refuse(`${says} is of commit ${pipeline.sha}, not of ${origin.commit}`);
   const request = await requestOf(gitlab, origin.project, pipeline.ref);
@@ -49,6 +53,14 @@ export async function verifyOrigin(
       'Run the job in a new pipeline; from a child pipeline whose parent has ended, name its own with --source-pipeline.',
     );
   }
+}
+
+/** GitLab answers 404 for both: what is not there, and what the token must not see. */
+function notVisible(app: string, project: string): Fault {
+  const variable = `SLUICE_GITLAB_TOKEN_${app.toUpperCase().replaceAll('-', '_')}`;
+  return new Fault('token_refused', `the origin of ${app} cannot be verified: ${project} is not visible to the token`, {
+    hint: `Set ${variable}, or SLUICE_GITLAB_TOKEN of a group, with the scope read_api and the role Reporter there.`,
+  });
 }
 
 /** The merge request that a ref is of (`refs/merge-requests/N/head` or `/merge`), or null. */

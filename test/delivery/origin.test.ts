@@ -72,3 +72,17 @@ test('what a trigger brings must come from a pipeline that ran then, or ended sh
     message: expect.stringContaining('long before it was triggered'),
   });
 });
+
+test('a project that the token cannot see is a matter of the token, not of the change', async () => {
+  await using world = await gitlabWorld();
+  world.server.createProject('other/delivery');
+  const { token } = world.server.createToken('other', { name: 'sluice', scopes: ['api'], accessLevel: 40 });
+  const origin: Origin = { project, commit: world.origin, ref: 'main', pipeline: 1 };
+  const verify = (gitlab: typeof world.gitlab) => verifyOrigin({ app: 'podinfo', origin }, config, gitlab, null);
+  await expect(verify(world.connect(token))).rejects.toMatchObject({
+    code: 'token_refused',
+    exit: 7,
+    hint: expect.stringContaining('SLUICE_GITLAB_TOKEN_PODINFO'),
+  });
+  await expect(verify(world.gitlab)).rejects.toMatchObject({ code: 'origin_refused', exit: 3 });
+});
