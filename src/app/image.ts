@@ -47,7 +47,8 @@ function refuse(whole: string, offset: number, problem: string): never {
   throw new Fault('image_reference', `image ${JSON.stringify(whole)}, character ${offset + 1}: ${problem}`);
 }
 
-function checkTag(whole: string, tag: string, offset: number): void {
+/** Fault `image_reference` where `tag`, which stands at `offset` of what was given, is no tag. */
+export function checkTag(whole: string, tag: string, offset: number): void {
   if (tag === '') refuse(whole, offset, 'the tag is empty');
   const wrong = tag.search(/[^A-Za-z0-9_.-]/);
   if (wrong !== -1) refuse(whole, offset + wrong, `${JSON.stringify(tag[wrong])} cannot stand in a tag`);
@@ -55,12 +56,14 @@ function checkTag(whole: string, tag: string, offset: number): void {
   if (!tagPattern.test(tag)) refuse(whole, offset + 128, 'a tag has at most 128 characters');
 }
 
-function checkDigest(whole: string, digest: string, offset: number): void {
+/** As `checkTag`, for a digest. */
+export function checkDigest(whole: string, digest: string, offset: number): void {
   if (!digestPattern.test(digest))
     refuse(whole, offset, 'a digest is "sha256:" and 64 hexadecimal digits (lower case)');
 }
 
-function checkName(whole: string, name: string, offset: number): void {
+/** As `checkTag`, for a name. */
+export function checkName(whole: string, name: string, offset: number): void {
   if (name === '') refuse(whole, offset, 'the image name is empty');
   const wrong = name.search(/[^A-Za-z0-9._:/[\]-]/);
   if (wrong !== -1) refuse(whole, offset + wrong, `${JSON.stringify(name[wrong])} cannot stand in an image name`);

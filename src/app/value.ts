@@ -7,17 +7,21 @@ import type { ValueChange } from './change.ts';
  */
 export function parseAssignment(text: string): { readonly path: string; readonly value: string } {
   let depth = 0;
+  let opened = 0;
   let quoted = false;
   const pointer = text.startsWith('/');
   for (let index = 0; index < text.length; index += 1) {
     const character = text[index];
     if (!pointer && depth > 0 && character === '\\') index += 1;
     else if (!pointer && depth > 0 && character === '"') quoted = !quoted;
-    else if (!pointer && !quoted && character === '[') depth += 1;
-    else if (!pointer && !quoted && character === ']') depth -= 1;
+    else if (!pointer && !quoted && character === '[') {
+      depth += 1;
+      opened = index;
+    } else if (!pointer && !quoted && character === ']') depth -= 1;
     else if (character === '=' && depth === 0) return { path: text.slice(0, index), value: text.slice(index + 1) };
   }
-  throw new Fault('usage', `${JSON.stringify(text)} is not PATH=VALUE`, {
+  const problem = depth > 0 ? `, character ${opened + 1}: the bracket is not closed` : ' is not PATH=VALUE';
+  throw new Fault('usage', `${JSON.stringify(text)}${problem}`, {
     hint: 'Write e.g. --set /spec/replicas=3 or --set spec.values.image.tag=1.2.3.',
   });
 }

@@ -26,12 +26,12 @@ export function paceWith({ clock, deadline, signal }: Limits): Pace {
       const step = steps.next();
       if (step.done) return step.value;
       const now = clock.now();
+      if (now - since < STRETCH_MS) continue;
       if (now > deadline) {
         throw new Fault('timed_out', 'the manifests were not looked through in time', {
           hint: 'Raise --timeout, or name fewer files.',
         });
       }
-      if (now - since < STRETCH_MS) continue;
       await clock.sleep(0, signal);
       since = clock.now();
     }

@@ -94,7 +94,10 @@ function findInManifest(file: ManifestFile, text: string, selector: string | nul
     const names = found.map(
       ({ document }) => `${document.index}${document.kind === '' ? '' : ` (${document.kind}/${document.name})`}`,
     );
-    return refuse(`${text} stands in several documents: ${names.join(', ')}`, 'Name one with --document.');
+    return refuse(
+      `${text === '' ? 'the whole document' : text} stands in several documents: ${names.join(', ')}`,
+      'Name one with --document.',
+    );
   }
   return found[0] ?? null;
 }

@@ -1,4 +1,4 @@
-import { parseImage, readImage } from '../app/image.ts';
+import { checkDigest, checkName, checkTag, parseImage, readImage } from '../app/image.ts';
 import { Fault } from '../fault.ts';
 import { isDocument } from './path.ts';
 import { isManifestPath } from './open.ts';
@@ -9,17 +9,34 @@ import { holdsText } from './text.ts';
 import { plannedWrites } from './work.ts';
 import type { SetterChange, Work } from './work.ts';
 
-/** Reads `NAMESPACE:POLICY[:tag|:name|:digest]=VALUE`, as in `--setter`. Faults `usage`, `image_reference`. */
+const checks = { tag: checkTag, name: checkName, digest: checkDigest } as const;
+
+/** Reads `NAMESPACE:POLICY[:tag|:name|:digest]=VALUE`, as in `--setter`. Faults `usage`, `image_reference`, with the position. */
 export function parseSetterFlag(text: string): SetterChange {
-  const match = /^([^:=\s]+:[^:=\s]+)(?::(tag|name|digest))?=(\S+)$/.exec(text);
-  if (!match) {
-    throw new Fault('usage', `${JSON.stringify(text)} is not NAMESPACE:POLICY[:tag|:name|:digest]=VALUE`, {
-      hint: 'Write e.g. --setter flux-system:podinfo:tag=1.2.3.',
+  const wrong = (at: number, problem: string): never => {
+    throw new Fault('usage', `setter ${JSON.stringify(text)}, character ${at + 1}: ${problem}`, {
+      hint: 'Write NAMESPACE:POLICY[:tag|:name|:digest]=VALUE, e.g. --setter flux-system:podinfo:tag=1.2.3.',
     });
-  }
-  const part = (match[2] as SetterChange['part'] | undefined) ?? null;
-  if (part === null) parseImage(match[3]!);
-  return { policy: match[1]!, part, value: match[3]! };
+  };
+  const equals = text.indexOf('=');
+  if (equals === -1) return wrong(text.length, '"=" and the value are missing');
+  const [namespace = '', policy = '', ...rest] = text.slice(0, equals).split(':');
+  const space = text.slice(0, equals).search(/\s/);
+  if (space !== -1) return wrong(space, 'no space can stand here');
+  if (namespace === '') return wrong(0, 'the namespace of the policy is missing');
+  if (policy === '') return wrong(Math.min(equals, namespace.length + 1), 'the name of the policy is missing');
+  const [part = null, more] = rest;
+  if (more !== undefined || (part !== null && !isPart(part)))
+    return wrong(namespace.length + policy.length + 2, 'only tag, name or digest can follow the policy');
+  const value = text.slice(equals + 1);
+  if (value === '') return wrong(equals + 1, 'the value is empty');
+  if (part === null) parseImage(value);
+  else checks[part](text, value, equals + 1);
+  return { policy: `${namespace}:${policy}`, part, value };
+}
+
+function isPart(text: string): text is keyof typeof checks {
+  return Object.hasOwn(checks, text);
 }
 
 /** How one setter went in the files in hand. */

@@ -16,19 +16,21 @@ export type Step =
  */
 export function parsePath(text: string): readonly Step[] {
   if (text === '') return [];
+  const wrong = (at: number, problem: string): never => {
+    throw new Fault('usage', `path ${JSON.stringify(text)}, character ${at + 1}: ${problem}`, {
+      hint: 'Write a JSON Pointer (/a/b/0) or a dotted path (a.b[0], a["b.c"], a[name=api]).',
+    });
+  };
   if (text.startsWith('/')) {
+    const escape = text.search(/~(?![01])/);
+    if (escape !== -1) wrong(escape, 'in a JSON Pointer "~" is written "~0", and "/" in a key "~1"');
     return text
       .slice(1)
       .split('/')
       .map((token) => ({ type: 'key', key: token.replaceAll('~1', '/').replaceAll('~0', '~') }));
   }
   const steps: Step[] = [];
-  const wrong = (at: number, problem: string): never => {
-    throw new Fault('usage', `path ${JSON.stringify(text)}, character ${at + 1}: ${problem}`, {
-      hint: 'Write a JSON Pointer (/a/b/0) or a dotted path (a.b[0], a["b.c"], a[name=api]).',
-    });
-  };
-  let at = text.startsWith('$') ? 1 : 0;
+  let at = /^\$(?:[.[]|$)/.test(text) ? 1 : 0;
   if (text[at] === '.') at += 1;
   while (at < text.length) {
     if (text[at] === '[') {

@@ -21,7 +21,10 @@ test('FILE:PATH=VALUE', () => {
 
 test('anything else is a usage fault', () => {
   expect(faultOf(() => parseAssignment('a.b')).code).toBe('usage');
-  expect(faultOf(() => parseAssignment('a[b=c')).code).toBe('usage');
+  expect(faultOf(() => parseAssignment('a[b=c'))).toMatchObject({
+    code: 'usage',
+    message: '"a[b=c", character 2: the bracket is not closed',
+  });
   expect(faultOf(() => parseValueFlag('/a=b')).code).toBe('usage');
   expect(faultOf(() => parseValueFlag(':/a=b')).code).toBe('usage');
 });

@@ -272,3 +272,12 @@ test('any key is reached by JSON Pointer and by dotted path, and the value ends 
     { numRuns: 300 * effort },
   );
 });
+
+test('$ is the root only before a dot or a bracket, and ~ in a JSON Pointer is escaped', () => {
+  expect(edited('{"$a": "1", "a": "2"}', { set: [['$a', 'x']] }, 'f.json')).toBe('{"$a": "x", "a": "2"}');
+  expect(edited('{"$a": "1", "a": "2"}', { set: [['$.a', 'x']] }, 'f.json')).toBe('{"$a": "1", "a": "x"}');
+  expect(faultOf(() => edited('m~: 1\n', { set: [['/m~', '2']] }))).toMatchObject({
+    code: 'usage',
+    message: expect.stringContaining('character 3: '),
+  });
+});

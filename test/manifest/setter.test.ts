@@ -115,7 +115,7 @@ describe('edit --setter', () => {
       hint: expect.stringContaining('flux-system:app:tag'),
     });
     expect(faultOf(() => edited(lone, { setter: 'app=1' })).code).toBe('usage');
-    expect(faultOf(() => edited(deployment, { setter: 'flux-system:app=not an image' })).code).toBe('usage');
+    expect(faultOf(() => edited(deployment, { setter: 'flux-system:app=not an image' })).code).toBe('image_reference');
     expect(faultOf(() => edited(deployment, { setter: 'flux-system:app=UPPER:1' })).code).toBe('image_reference');
     expect(faultOf(() => edited(`a: |\n  x ${mark('n:p:tag')}\n`, { setter: 'n:p:tag=1' })).code).toBe(
       'target_missing',
@@ -152,4 +152,24 @@ describe('--image finds markers', () => {
     const text = `tag: 1@${sha('0')} ${mark('n:p:tag')}\nname: ghcr.io/x/app ${mark('n:p:name')}\n`;
     expect(edited(text, { image: `ghcr.io/x/app:2@${sha('a')}` })).toBe(text.replace(`1@${sha('0')}`, `2@${sha('a')}`));
   });
+});
+
+test.each([
+  ['f:app', 6, 'missing'],
+  ['app=x:1', 4, 'the name of the policy'],
+  [':app:tag=1', 1, 'the namespace'],
+  ['f::tag=1', 3, 'the name of the policy'],
+  ['f:app:tags=1', 7, 'tag, name or digest'],
+  ['f:app:tag:x=1', 7, 'tag, name or digest'],
+  ['f:my app:tag=1', 5, 'space'],
+  ['f:app:tag=', 11, 'empty'],
+  ['f:app:tag=1/2', 12, 'cannot stand in a tag'],
+  ['f:app:tag=1\n', 12, 'cannot stand in a tag'],
+  ['f:app:digest=sha256:0', 14, 'sha256'],
+  ['f:app:name=x/App', 14, 'lower case'],
+])('a wrong --setter is told with its place: %j', (setter, at, problem) => {
+  const { exit, message } = faultOf(() => edited(lone, { setter }));
+  expect(exit).toBe(2);
+  expect(message).toContain(`character ${at}: `);
+  expect(message).toContain(problem);
 });
