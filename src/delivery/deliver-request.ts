@@ -4,6 +4,7 @@ import type { RemoteTip } from '../systems/git-remote.ts';
 import type { GitLab, GitLabMergeRequest } from '../systems/gitlab.ts';
 import { backoff } from './backoff.ts';
 import type { Delivery, DeliveryOutcome, MergeRequestRef } from './commit.ts';
+import { parseClaim } from './message.ts';
 import type { Order, Workplace } from './order.ts';
 import { paceWith } from './pace.ts';
 import { deliveryOf, prepare, type Prepared, referenceOf, versionOf } from './prepare.ts';
@@ -31,9 +32,11 @@ interface Found {
   readonly branch: string;
   /** The open merge request, our own bot's or a person's. */
   readonly open: GitLabMergeRequest | null;
-  /** Its block, where our own bot opened it. */
+  /** Its block, where our own bot opened or signed it. */
   readonly block: RequestBlock | null;
   readonly tip: RemoteTip | null;
+  /** What the tip brings, by our bot's signature; null: it is not signed. */
+  readonly carried: readonly Carried[] | null;
 }
 
 /**
@@ -52,7 +55,7 @@ export async function deliverByRequest(order: Order, work: Workplace, options: R
     const head = await clone.head();
     const found = order.dryRun ? nothingFound(branch) : await look(order, work, options, branch);
     const merging = found.open === null && found.tip !== null && (await isMerging(order, work, options, branch));
-    const carried = await carriedBy(found, order, work, options.key);
+    const carried = await carriedBy(found, order, work);
     const { prepared, kept } = await prepareWith(carried, order, work);
     const result = (outcome: DeliveryOutcome, commit: Delivery['commit']) =>
       deliveryOf(order, prepared, outcome, commit, attempts);
@@ -67,7 +70,7 @@ export async function deliverByRequest(order: Order, work: Workplace, options: R
       const outcome = prepared.pairs.length === 0 ? 'superseded' : 'unchanged';
       return result(outcome, { project: order.project, branch: clone.branch, ...stands, mergeRequest: null });
     }
-    const newer = newerThan(order, block);
+    const newer = newerThan(order, found);
     if (open && newer !== null && !order.allowOlder) {
       work.note(`${open.url} already carries pipeline ${newer}, which is newer`);
       return result('superseded', commitOf(order, open, open.sha, block));
@@ -80,7 +83,9 @@ export async function deliverByRequest(order: Order, work: Workplace, options: R
     }
     await order.verified();
     if (!merging) {
-      const same = tip !== null && tip.message.trimEnd() === prepared.message.trimEnd() && block?.base === head;
+      // A forged commit can have our name and message: only a signed one is taken for ours.
+      const message = found.carried === null ? null : tip?.message.trimEnd();
+      const same = tip !== null && message === prepared.message.trimEnd() && block?.base === head;
       const sha = same ? tip.sha : await clone.commit(head, prepared.plan.files, prepared.message);
       if (same || (await clone.push(sha, branch, { lease: tip?.sha ?? '', signal })) === 'pushed') {
         const written: RequestBlock = {
@@ -108,7 +113,7 @@ export async function deliverByRequest(order: Order, work: Workplace, options: R
 }
 
 function nothingFound(branch: string): Found {
-  return { branch, open: null, block: null, tip: null };
+  return { branch, open: null, block: null, tip: null, carried: null };
 }
 
 async function look(
@@ -117,15 +122,17 @@ async function look(
   options: RequestOptions,
   branch: string,
 ): Promise<Found> {
-  const { gitlab } = options;
+  const { gitlab, key } = options;
   const filter = { sourceBranch: branch, targetBranch: clone.branch, state: 'opened' } as const;
   const [requests, tip] = await Promise.all([
     gitlab.mergeRequests(order.project, filter),
     clone.remoteBranch(branch, signal),
   ]);
   const me = requests.length === 0 ? '' : await gitlab.me();
-  const own = requests.find((request) => request.author === me);
-  return { branch, open: own ?? requests[0] ?? null, block: own ? parseRequestBlock(own.description) : null, tip };
+  const open = requests.find((request) => request.author === me) ?? requests[0] ?? null;
+  const read = open && parseRequestBlock(open.description);
+  const signed = tip?.ours && key ? parseCarried(read?.carried ?? '', tip.sha, key) : null;
+  return { branch, open, block: open?.author === me || signed ? read : null, tip, carried: signed };
 }
 
 /** GitLab is merging the branch at this very moment: it is neither open nor merged. */
@@ -140,17 +147,12 @@ async function isMerging(
 }
 
 /** What the open merge request brings beside the order, as far as the target branch has nothing newer by now. */
-async function carriedBy(
-  { open, block, tip }: Found,
-  order: Order,
-  work: Workplace,
-  key: Secret | null,
-): Promise<readonly Carried[]> {
-  if (open === null || key === null || block?.carried === undefined || tip === null || !tip.ours) return [];
-  const carried = stillCarried(parseCarried(block.carried, tip.sha, key), order.changes[0]!);
-  if (carried.length === 0 || block.base === (await work.clone.head())) return carried;
+async function carriedBy(found: Found, order: Order, work: Workplace): Promise<readonly Carried[]> {
+  const carried = stillCarried(found.carried ?? [], order.changes[0]!);
+  if (carried.length === 0 || found.block?.base === (await work.clone.head())) return carried;
   const claims = await work.past.claims(null);
-  return carried.filter((each) => !isOutdated(each, claims, block.app, block.environment));
+  const [app, environment] = [order.changes[0]!.app, order.environments[0]!];
+  return carried.filter((each) => !isOutdated(each, claims, app, environment));
 }
 
 /** Prepares the order together with what is carried; where the two do not fit, the order alone. */
@@ -196,13 +198,14 @@ async function merged(
   }
 }
 
-/** Pipeline that the open merge request carries, where it is newer than the order's; else null. */
-function newerThan(order: Order, block: RequestBlock | null): number | null {
-  const carried = block?.origin;
-  const own = order.origin;
-  if (!carried || !own || carried.project !== own.project || carried.pipeline === null || own.pipeline === null)
-    return null;
-  return carried.pipeline > own.pipeline ? carried.pipeline : null;
+/** Pipeline that the open merge request carries by its block or commit, where it is newer than the order's; else null. */
+function newerThan({ origin }: Order, { block, tip }: Found): number | null {
+  const claim = tip?.ours ? parseClaim(tip) : null;
+  const pipelines = [block?.origin, claim?.origin].flatMap((carried) =>
+    carried && carried.project === origin?.project ? (carried.pipeline ?? []) : [],
+  );
+  const newest = Math.max(0, ...pipelines);
+  return origin?.pipeline != null && newest > origin.pipeline ? newest : null;
 }
 
 async function writeRequest(
@@ -227,14 +230,10 @@ async function writeRequest(
 }
 
 /** What the target branch already has needs no merge request: ours is closed and its branch deleted. */
-async function cleanUp(
-  order: Order,
-  work: Workplace,
-  { gitlab }: RequestOptions,
-  { branch, open, block, tip }: Found,
-): Promise<void> {
+async function cleanUp(order: Order, work: Workplace, { gitlab }: RequestOptions, found: Found): Promise<void> {
+  const { branch, open, tip } = found;
   if (open) {
-    if (newerThan(order, block) !== null || open.author !== (await gitlab.me())) return;
+    if (newerThan(order, found) !== null || open.author !== (await gitlab.me())) return;
     if (tip?.ours === false) {
       work.note(`${open.url} stays: somebody else committed there`);
       return;

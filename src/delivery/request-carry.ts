@@ -38,17 +38,17 @@ export function isOutdated(
 
 /**
  * The list as it stands in a description. Anybody with the role Developer can write there, and forge a committer: so it
- * is signed with the bot's token, together with the branch's tip that it describes. '' where it is too long.
+ * is signed with the bot's token, together with the branch's tip that it describes. Empty where it is too long.
  */
 export function formatCarried(carried: readonly Carried[], sha: string, key: Secret): string {
   const text = JSON.stringify({ sha, carried });
-  return text.length > MOST_CHARACTERS ? '' : sign(text, key);
+  return sign(text.length > MOST_CHARACTERS ? JSON.stringify({ sha, carried: [] }) : text, key);
 }
 
-/** The list of a description; empty where it is not signed with this token, or for another tip. */
-export function parseCarried(signed: string, sha: string, key: Secret): readonly Carried[] {
+/** The list of a description; null where it is not signed with this token, or for another tip. */
+export function parseCarried(signed: string, sha: string, key: Secret): readonly Carried[] | null {
   const text = openSigned(signed, key);
-  if (text === null) return [];
+  if (text === null) return null;
   const found = JSON.parse(text) as { readonly sha: string; readonly carried: readonly Carried[] };
-  return found.sha === sha ? found.carried : [];
+  return found.sha === sha ? found.carried : null;
 }

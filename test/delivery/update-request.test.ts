@@ -89,6 +89,22 @@ describe('update by merge request', () => {
     ]);
   });
 
+  test('a commit forged under our name and message is rewritten, not taken for ours', async () => {
+    const first = await update();
+    const { message } = (await gitlab().commit(PROJECT, (first.record['delivery'] as { sha: string }).sha))!;
+    const [head] = (await (await api('GET', '/repository/commits?ref_name=sluice/production/web')).json()) as {
+      readonly committer_name: string;
+      readonly committer_email: string;
+    }[];
+    const author = { name: head!.committer_name, email: head!.committer_email };
+    const forged = { author, branch: 'sluice/production/web', pipeline: false };
+    const sha = await server.seed(PROJECT, new Map([['evil.yaml', 'x']]), message, forged);
+    expect((await requests())[0]?.sha).toBe(sha);
+    expect(await update()).toMatchObject({ exit: 0, record: { outcome: 'merge-request' } });
+    expect((await requests())[0]?.sha).not.toBe(sha);
+    expect((await api('GET', '/repository/files/evil.yaml/raw?ref=sluice/production/web')).status).toBe(404);
+  });
+
   test('one whose values stand already is closed, its branch deleted', async () => {
     const opened = requestOf(await update());
     const file = 'apps/web/production/kustomization.yaml';
