@@ -53,8 +53,12 @@ export async function deliverChanges({ context, changes, place, common, clone }:
   }
   const deliveries: Delivery[] = [];
   const refused: Fault[] = [];
-  for (const order of ordersOf(context, { ...common, once }, ways.push)) {
-    await unlessRefused(refused, HOLD, async () => deliveries.push(await deliverByPush(order, work)));
+  const pushes = ordersOf(context, { ...common, once }, ways.push);
+  if (pushes.length + ways.requests.length > 1 && !dryRun) await planAll(pushes, work);
+  for (const order of pushes) {
+    await orTold(deliveries, () =>
+      unlessRefused(refused, HOLD, async () => deliveries.push(await deliverByPush(order, work))),
+    );
   }
   if (ways.requests.length > 0) {
     const options: RequestOptions = {
@@ -64,7 +68,9 @@ export async function deliverChanges({ context, changes, place, common, clone }:
       key: context.secret('SLUICE_GITLAB_TOKEN') ?? null,
     };
     for (const order of ordersOf(context, { ...common, once }, ways.requests).flatMap(pairOrders)) {
-      await unlessRefused(refused, OWN, async () => deliveries.push(await deliverByRequest(order, work, options)));
+      await orTold(deliveries, () =>
+        unlessRefused(refused, OWN, async () => deliveries.push(await deliverByRequest(order, work, options))),
+      );
     }
   }
   if (refused.length > 0 && deliveries.length === 0) throw refused[0]!;
@@ -78,6 +84,28 @@ export async function deliverChanges({ context, changes, place, common, clone }:
     refused: refused.map(({ code, message }) => ({ code, message })),
     ...(followed ? { followed } : {}),
   });
+}
+
+/** Where several commits are to be made, none is before all of them are known to be possible. Faults as the deliveries. */
+async function planAll(orders: readonly Order[], work: Workplace): Promise<void> {
+  for (const order of orders) {
+    await unlessRefused([], HOLD, () => deliverByPush({ ...order, dryRun: true }, { ...work, note: () => {} }));
+  }
+}
+
+/** A fault tells what was delivered before it. */
+async function orTold(deliveries: readonly Delivery[], act: () => Promise<void>): Promise<void> {
+  try {
+    await act();
+  } catch (error) {
+    const made = deliveries.flatMap(({ outcome, apps, environments, commit }) =>
+      commit && (outcome === 'pushed' || outcome === 'merge-request')
+        ? [`${apps.join(', ')} → ${environments.join(', ')} (${commit.mergeRequest?.url ?? commit.sha.slice(0, 12)})`]
+        : [],
+    );
+    if (!(error instanceof Fault) || made.length === 0) throw error;
+    throw new Fault(error.code, `${error.message}; delivered before: ${made.join('; ')}`, { hint: error.hint });
+  }
 }
 
 /** In a batch a hold stops its own app alone. */

@@ -50,7 +50,8 @@ export async function deliverByPush(order: Order, work: Workplace): Promise<Deli
     }
     if (clock.now() >= deadline) {
       const others = await landedSince(work, first);
-      throw new Fault('contention', `${attempts} pushes to ${clone.branch} lost against others (${others} commits)`);
+      const why = others === 0 ? 'were rejected, and nobody else landed' : `lost against others (${others} commits)`;
+      throw new Fault('contention', `${attempts} pushes to ${clone.branch} ${why}`);
     }
     idle = recent === 0 ? idle + 1 : 0;
     const wait = Math.min(

@@ -33,7 +33,8 @@ export async function writeCommit(
   parts.push(`author ${person}committer ${person}`, ...data(Buffer.from(message)), `from ${parent}\n`);
   for (const [path, content] of files) {
     // What git gave is no UTF-8 where it was decoded to this: written back it would be another file.
-    if (path.includes('\uFFFD')) throw new Fault('tree_refused', `the name of ${path} is not UTF-8`);
+    if (path.includes('\uFFFD'))
+      throw new Fault('tree_refused', `the name of ${path} is not UTF-8`, { hint: 'Rename it.' });
     const mode = modes.get(path) ?? '100644';
     if (!mode.startsWith('100')) {
       throw new Fault('tree_refused', `${path} is a ${mode === '120000' ? 'symlink' : 'submodule'}, not a file`);

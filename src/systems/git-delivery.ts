@@ -145,13 +145,15 @@ async function cloned(options: DeliveryGitOptions, cloning: Cloning): Promise<De
   if (!found && !started.smart)
     throw new Fault('git_unavailable', `${withoutUser(url)} answers, but not as a git server`);
   if (!found) {
-    throw new Fault('branch_missing', `${withoutUser(url)} has no branch ${wanted ?? 'yet: it is empty'}`);
+    throw new Fault(
+      'branch_missing',
+      `${withoutUser(url)} has no branch ${wanted ?? 'that it calls its default: name one'}`,
+    );
   }
   if (found.sha.length !== SHA1_LENGTH) {
-    throw new Fault(
-      'not_supported',
-      `${withoutUser(url)} has SHA-256 commit ids: Flux and GitLab's statuses take SHA-1`,
-    );
+    throw new Fault('not_supported', `${withoutUser(url)} has SHA-256 commit ids`, {
+      hint: 'Flux and GitLab’s statuses take SHA-1: keep the manifests in a repository of that format.',
+    });
   }
   let tip = found;
   const { branch } = tip;

@@ -18,7 +18,7 @@ const REFUSED_TOKEN = [
 ];
 
 const MISSING_BRANCH = [
-  /Remote branch .* not found in upstream/i,
+  /Remote branch [^]* not found in upstream/i,
   /couldn't find remote ref/i,
   /You appear to have cloned an empty repository/i,
   /src refspec .* does not match any/i,

@@ -56,6 +56,31 @@ describe('update --change', () => {
     expect(await world.tip()).toBe(tip);
   });
 
+  test('where one of several commits is not possible, none is made', async () => {
+    const before = await world.tip();
+    const changes = [
+      { ...image('web', '2.0.0'), environments: ['staging'], origin: ORIGIN },
+      { ...image('nothing-has-this', '2.0.0'), app: 'job', environments: ['production'], origin: ORIGIN },
+    ];
+    expect(await faultOf(batch(changes))).toMatchObject({ code: 'target_missing' });
+    expect(await world.tip()).toBe(before);
+  });
+
+  test('where one of several commits fails on the way, what was made is told', async () => {
+    const changes = ['staging', 'production'].map((environment, index) => ({
+      ...image(index === 0 ? 'web' : 'job', '2.0.0'),
+      environments: [environment],
+      origin: ORIGIN,
+    }));
+    let pushes = 0;
+    world.server.intercept = (request) =>
+      request.includes('service=git-receive-pack') && ++pushes === 2 ? 403 : undefined;
+    const fault = await faultOf(batch(changes));
+    expect(fault).toMatchObject({ code: 'token_refused', exit: 7 });
+    const made = (await world.tip()).slice(0, 12);
+    expect((fault as Error).message).toContain(`delivered before: web → staging (${made})`);
+  });
+
   test('a hold stops its own app alone', async () => {
     const result = await batch([image('web', '2.0.0'), image('api', '2.0.0')], ['--environment', 'staging']);
     expect(result.exit).toBe(3);
