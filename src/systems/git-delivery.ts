@@ -98,10 +98,11 @@ async function cloned(options: DeliveryGitOptions, cloning: Cloning): Promise<De
     ...gitEnvironment([...slow, ...header], [cloning.protocol]),
     GIT_SSH_COMMAND: 'ssh -oBatchMode=yes',
   };
-  const offline = { GIT_ALLOW_PROTOCOL: 'none', GIT_NO_LAZY_FETCH: '1' };
+  // What only works on files here gets no token to hold.
+  const offline = { ...gitEnvironment(slow), GIT_NO_LAZY_FETCH: '1' };
   const bare = `${folder}/delivery.git`;
   const git: Git = (args, more = {}) => processes.run('git', args, { cwd: bare, env, ...more });
-  const locally: Git = (args, more = {}) => git(args, { ...more, env: { ...env, ...offline, ...more.env } });
+  const locally: Git = (args, more = {}) => git(args, { ...more, env: { ...offline, ...more.env } });
   const patiently = patience({ clock, url, deadline: options.deadline });
   const patient: Git = (args, more = {}) =>
     patiently((abort) => git(args, { ...more, signal: abort }), more.signal, args[0] === 'push' ? 'push' : 'fetch');
@@ -189,7 +190,7 @@ async function cloned(options: DeliveryGitOptions, cloning: Cloning): Promise<De
     const missing = filtered ? [...new Set(oids)].filter((oid) => !fetched.has(oid) && !here.has(oid)) : [];
     const ready = bring(missing, abort);
     ready.catch(() => {});
-    return streamBlobs(processes, bare, { ...env, ...offline }, oids, abort, ready);
+    return streamBlobs(processes, bare, offline, oids, abort, ready);
   }
 
   async function deepened(since: number | null, abort: AbortSignal): Promise<void> {

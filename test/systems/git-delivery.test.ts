@@ -2,6 +2,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { secret } from '../../src/secret.ts';
+import type { Processes, RunOptions } from '../../src/systems/process.ts';
 import { type CloneWorld, cloneWorld, contentsOf } from './clone-world.ts';
 
 let w: CloneWorld;
@@ -56,6 +57,26 @@ describe('a commit', () => {
     const raw = await world.git('.', ['-C', clone.folder, 'cat-file', 'commit', sha]);
     expect(raw).toContain('author Bot xparent 0 <bot@example.com> 1800000000 +0000\n');
   });
+});
+
+test('only what talks to the server holds the token', async () => {
+  const holders = new Set<string>();
+  const told = (args: readonly string[], options: RunOptions = {}) => {
+    const command = args.find((arg) => /^[a-z][a-z-]+$/.test(arg)) ?? '';
+    if (Object.values(options.env ?? {}).some((value) => value.startsWith('Authorization'))) holders.add(command);
+  };
+  const processes: Processes = {
+    run: (command, args, options) => (told(args, options), world.processes.run(command, args, options)),
+    start: (command, args, options) => (told(args, options), world.processes.start(command, args, options)),
+  };
+  await using clone = await connect('write-token', { processes }).clone(url, 'main', { since: 0 });
+  await contentsOf(
+    clone,
+    (await clone.tree()).map((entry) => entry.oid),
+  );
+  const sha = await clone.commit(await clone.head(), new Map([['n', bytes('n')]]), 'm');
+  await clone.push(sha, 'main');
+  expect([...holders].toSorted()).toEqual(['clone', 'fetch', 'push']);
 });
 
 describe('a signed commit', () => {
