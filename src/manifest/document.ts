@@ -183,13 +183,16 @@ export interface Held {
 }
 
 /** The value of `key` as a reader with merge keys sees it: own pairs first, then each `<<` in order. */
-export function heldBy(document: ManifestDocument, map: YAMLMap, key: string, depth = 0): Held | null {
-  const own = ownPair(map, key);
-  if (own) return { map, pair: own, node: own.value, merged: depth > 0 };
-  if (depth > 20) return null;
-  for (const source of mergedInto(document, map)) {
-    const found = heldBy(document, source, key, depth + 1);
-    if (found) return found;
+export function heldBy(document: ManifestDocument, map: YAMLMap, key: string): Held | null {
+  // Each map is asked once: merges of merges would multiply.
+  const asked = new Set<YAMLMap>();
+  const stack = [map];
+  for (let at = stack.pop(); at; at = stack.pop()) {
+    if (asked.has(at)) continue;
+    asked.add(at);
+    const own = ownPair(at, key);
+    if (own) return { map: at, pair: own, node: own.value, merged: at !== map };
+    stack.push(...mergedInto(document, at).toReversed());
   }
   return null;
 }

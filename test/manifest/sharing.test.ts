@@ -133,3 +133,14 @@ describe('merge keys', () => {
     expect(edited(list, { set: [['c.tag', 'v2']] })).toBe(list.replace('v1', 'v2'));
   });
 });
+
+test('merges of merges are each looked into once', () => {
+  const levels = Array.from({ length: 24 }, (_, level) => {
+    const merged = Array.from({ length: 10 }, () => `*a${level}`).join(', ');
+    return `a${level + 1}: &a${level + 1}\n  <<: [${merged}]\n`;
+  });
+  const bomb = `a0: &a0 {k: one}\n${levels.join('')}image: web:1\nuser: {<<: *a24, own: 1}\n`;
+  expect(edited(bomb, { image: 'web:2' })).toBe(bomb.replace('web:1', 'web:2'));
+  expect(faultOf(() => edited(bomb, { set: [['user.none', 'x']] })).code).toBe('target_missing');
+  expect(faultOf(() => edited(bomb, { set: [['user.k', 'x']] })).code).toBe('edit_refused');
+});
