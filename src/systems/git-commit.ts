@@ -84,6 +84,8 @@ export async function signCommit(
     throw new Fault('token_refused', 'the commit cannot be signed with SLUICE_COMMIT_SIGNING_KEY', {
       hint: 'It must be a private SSH key without passphrase, and ssh-keygen must be installed.',
     });
+  } finally {
+    await processes.run('rm', ['-f', '--', file]);
   }
 }
 

@@ -1,5 +1,5 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { secret } from '../../src/secret.ts';
 import type { Processes, RunOptions } from '../../src/systems/process.ts';
@@ -88,6 +88,7 @@ describe('a signed commit', () => {
     const signingKey = secret((await readFile(key, 'utf8')).replaceAll('\n', '\r\n'));
     await using clone = await connect('write-token', { signingKey }).clone(url, 'main');
     const sha = await clone.commit(await clone.head(), new Map([['apps/web/a.yaml', bytes('a: 9')]]), 'm\n\nA: b\n');
+    expect(await readdir(dirname(clone.folder))).toEqual(['delivery.git']);
     expect(await clone.push(sha, 'main')).toBe('pushed');
     await world.git('delivery.git', ['-c', `gpg.ssh.allowedSignersFile=${signers}`, 'verify-commit', sha]);
     expect(await world.git('delivery.git', ['log', '-1', '--format=%P|%an|%ce|%ct|%B', sha])).toBe(
