@@ -25,6 +25,7 @@ export interface ComposeInput {
 
 const OUTSIDE_JOB_MS = 600_000;
 const RESERVE_MS = 90_000;
+const SHORT_JOB_MS = 30_000;
 /** Shorter values are words that a change may well hold. */
 const LONG_CREDENTIAL = 16;
 
@@ -218,13 +219,13 @@ function proxyOf(address: string, env: ComposeInput['env']): string | undefined 
   return (protocol === 'https:' ? (env['HTTPS_PROXY'] ?? env['https_proxy']) : env['http_proxy']) || undefined;
 }
 
-/** `--timeout`, else what is left of the job's time less a reserve for the final statuses (at most half of it), else ten minutes. */
+/** `--timeout`, else what is left of the job's time less a reserve for the final statuses (short jobs get half of theirs, at most SHORT_JOB_MS), else ten minutes. */
 function deadlineOf(values: Values, job: JobInfo, now: number): number {
   const timeout = values.duration('timeout');
   if (timeout !== undefined) return now + timeout;
   if (job.deadline === undefined) return now + OUTSIDE_JOB_MS;
   const left = Math.max(0, job.deadline - now);
-  return now + Math.max(left - RESERVE_MS, left / 2);
+  return now + Math.max(left - RESERVE_MS, Math.min(left / 2, SHORT_JOB_MS));
 }
 
 /** Runs an async function at its first call and gives every later caller the same promise. */

@@ -29,7 +29,7 @@ export const globalFlags: readonly Flag[] = [
     type: 'duration',
     value: 'DURATION',
     summary:
-      'give up after this time, e.g. 90s or 15m (default: what is left of the job’s time less 90 s; outside a job 10m)',
+      'give up after this time, e.g. 90s or 15m (default: what is left of the job’s time less 90 s, in short jobs up to 30 s; outside a job 10m)',
   },
   { name: 'verbose', type: 'boolean', summary: 'say more on stderr' },
 ];
