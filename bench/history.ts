@@ -6,21 +6,33 @@ import { join } from 'node:path';
 import { gitEnv } from './contention-world.ts';
 import { runCommand } from './measure.ts';
 
-/** Manifests of one app: its kustomization and deployments. */
+/** Manifests of one app: its kustomization, two workloads that hold its image, and what they are configured by. */
 const EACH = 20;
-const resources = Array.from({ length: EACH - 1 }, (_, index) => `deployment-${index}.yaml`);
+const WORKLOADS = 2;
+const resources = Array.from({ length: EACH - 1 }, (_, index) =>
+  index < WORKLOADS ? `deployment-${index}.yaml` : `configmap-${index}.yaml`,
+);
 /** An app's kustomization with a tag. */
 export const kustomization = (tag: string): string =>
   `resources: [${resources.join(', ')}]\nimages:\n  - name: app\n    newTag: ${tag}\n`;
-/** A deployment of about 2 kB, like no other. */
-const deployment = (seed: string): string =>
+const settings = (seed: string): readonly (readonly [string, string])[] =>
+  Array.from({ length: 20 }, (_, index) => [
+    `SETTING_${index}`,
+    createHash('sha256').update(`${seed}/${index}`).digest('hex'),
+  ]);
+/** A manifest of about 2 kB, like no other. */
+const manifest = (file: string, seed: string): string =>
   [
-    'apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: app\nspec:\n  template:\n    spec:\n      containers:',
-    '        - name: app\n          image: app\n          env:',
-    ...Array.from({ length: 20 }, (_, index) => {
-      const value = createHash('sha256').update(`${seed}/${index}`).digest('hex');
-      return `            - name: SETTING_${index}\n              value: ${value}`;
-    }),
+    ...(file.startsWith('deployment')
+      ? [
+          'apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: app\nspec:\n  template:\n    spec:\n      containers:',
+          '        - name: app\n          image: app\n          env:',
+          ...settings(seed).map(([name, value]) => `            - name: ${name}\n              value: ${value}`),
+        ]
+      : [
+          `apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: ${file.slice(0, -'.yaml'.length)}\ndata:`,
+          ...settings(seed).map(([name, value]) => `  ${name}: ${value}`),
+        ]),
     '',
   ].join('\n');
 
@@ -62,7 +74,8 @@ export async function makeHistory(root: string, name: string, commits: number, m
     await write(file('sluice.yaml', `version: 1\nenvironments:\n  staging: {}\napps:\n${names.join('')}`));
     for (let app = 0; app < apps; app += 1) {
       await write(file(fileOf(app), kustomization('1.0.0')));
-      for (const each of resources) await write(file(`apps/app-${app}/staging/${each}`, deployment(`${app}/${each}`)));
+      for (const each of resources)
+        await write(file(`apps/app-${app}/staging/${each}`, manifest(each, `${app}/${each}`)));
     }
   }
   child.stdin.end();

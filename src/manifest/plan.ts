@@ -9,6 +9,7 @@ import type { SetterOutcome } from './by-setter.ts';
 import type { ManifestChange, NotTaken, TargetKind } from './change.ts';
 import { mentionsOf } from './mention.ts';
 import { missingImage } from './missing.ts';
+import { kustomizationNames } from './reach-kustomization.ts';
 import { keepOpen, startWork } from './work.ts';
 import type { PlanInput, SetterChange, Work } from './work.ts';
 
@@ -105,7 +106,7 @@ function plansOf(
     const ruling: Ruling = new Map();
     for (const { image } of explicit)
       for (const { change } of images) if (change.name === image) ruling.set(change, 'path');
-    let waiting: readonly string[] = [...input.files.keys()];
+    let waiting = input.mode === 'edit' ? [...input.files.keys()] : rulingFirst([...input.files.keys()]);
     while (waiting.length > 0) {
       for (const path of waiting) {
         const part = planFile(path, ruling, charts);
@@ -125,6 +126,14 @@ function plansOf(
     }
     return [...input.files.keys()].map((path) => parts.get(path)!);
   };
+}
+
+/** Kustomizations rule over what else holds an image: with them first, other files are mostly planned once. */
+function rulingFirst(paths: readonly string[]): string[] {
+  const [first, rest] = [true, false].map((wanted) =>
+    paths.filter((path) => kustomizationNames.some((name) => path === name || path.endsWith(`/${name}`)) === wanted),
+  );
+  return [...first!, ...rest!];
 }
 
 function assembled(work: Work): ManifestChange | Fault {
