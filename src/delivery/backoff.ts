@@ -20,7 +20,7 @@ const IDLE_DOUBLINGS = 6;
 
 /**
  * Milliseconds to wait before the next attempt: full jitter in a window that grows with the contenders seen. An attempt
- * takes the longer the more are under way, so the window is counted in attempts: it doubles with each loss, as long as
+ * takes the longer the more are under way, so the window is counted in attempts: of four it doubles with each loss, as long as
  * others still land (about twice as many wait as landed meanwhile), and with each loss where nobody does. `random` is
  * uniform in [0, 1).
  */
@@ -30,6 +30,6 @@ export function backoff(race: Race, random: number): number {
     const window = Math.max(50, race.attemptMs) * 2 ** Math.min(idle - 1, IDLE_DOUBLINGS);
     return random * Math.min(LONGEST, window);
   }
-  const contenders = Math.min(Math.max(1, 2 * race.landed), 2 ** Math.min(race.attempts, DOUBLINGS));
+  const contenders = Math.min(Math.max(1, 2 * race.landed), 2 ** Math.min(race.attempts + 1, DOUBLINGS));
   return random * Math.min(LONGEST, Math.max(50, race.attemptMs) * contenders);
 }
