@@ -1,5 +1,18 @@
 import { randomUUID } from 'node:crypto';
-import { access, chmod, chown, constants, mkdir, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
+import {
+  access,
+  chmod,
+  chown,
+  constants,
+  lstat,
+  mkdir,
+  readdir,
+  realpath,
+  rename,
+  rm,
+  stat,
+  writeFile,
+} from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Fault } from '../fault.ts';
 
@@ -25,8 +38,9 @@ export async function stageFile(path: string, target: string, content: string | 
     const standing = await stat(real).catch(() => null);
     if (standing) await access(real, constants.W_OK);
     await writeFile(staging, content, { flag: 'wx' });
+    const own = await stat(staging);
+    await sweep(dirname(real), own.mtimeMs);
     if (standing) {
-      const own = await stat(staging);
       if (own.uid !== standing.uid || own.gid !== standing.gid)
         await chown(staging, standing.uid, standing.gid).catch(() => undefined);
       await chmod(staging, standing.mode & 0o7777);
@@ -46,6 +60,22 @@ export async function stageFile(path: string, target: string, content: string | 
     },
     discard,
   };
+}
+
+/** No run stages for so long. */
+const LEFT_MS = 300_000;
+const swept = new Set<string>();
+
+/** Removes, once, what runs that were killed while they staged have left in a folder; `now` in milliseconds. */
+async function sweep(folder: string, now: number): Promise<void> {
+  if (swept.has(folder)) return;
+  swept.add(folder);
+  for (const name of await readdir(folder).catch(() => [])) {
+    if (!/^\.sluice-[0-9a-f-]{36}$/.test(name)) continue;
+    const path = join(folder, name);
+    const found = await lstat(path).catch(() => null);
+    if (found?.isFile() && now - found.mtimeMs > LEFT_MS) await rm(path, { force: true }).catch(() => undefined);
+  }
 }
 
 const reasons: Readonly<Record<string, string>> = {

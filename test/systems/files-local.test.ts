@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -69,6 +69,21 @@ test('a path below a file is a fault, and leaves nothing', async () => {
     const files = localFiles(folder, folder);
     await expect(files.write('file/result.json', '{}')).rejects.toMatchObject({ code: 'file_unreadable' });
     expect(await readdir(folder)).toEqual(['file']);
+  } finally {
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+});
+
+test('what a killed run has staged goes with the next file written there; what another run stages now stays', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-test-'));
+  try {
+    const left = '.sluice-00000000-0000-4000-8000-000000000000';
+    const now = '.sluice-11111111-1111-4111-8111-111111111111';
+    for (const name of [left, now, '.sluice-notes']) await writeFile(join(folder, name), 'x');
+    const hourAgo = Date.now() / 1000 - 3600;
+    for (const name of [left, '.sluice-notes']) await utimes(join(folder, name), hourAgo, hourAgo);
+    await localFiles(folder, folder).write('a.yaml', 'a: 1\n');
+    expect((await readdir(folder)).sort()).toEqual([now, '.sluice-notes', 'a.yaml']);
   } finally {
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   }
