@@ -20,9 +20,9 @@ const IDLE_DOUBLINGS = 6;
 
 /**
  * Milliseconds to wait before the next attempt: full jitter in a window that grows with the contenders seen. An attempt
- * takes the longer the more are under way, so the window is counted in attempts: of four it doubles with each loss, as long as
- * others still land (about twice as many wait as landed meanwhile), and with each loss where nobody does. `random` is
- * uniform in [0, 1).
+ * takes the longer the more are under way, so the window is counted in attempts: it begins with four and doubles with
+ * each loss, as long as others still land (about twice as many wait as landed meanwhile); where nobody lands, with each
+ * loss. `random` is uniform in [0, 1).
  */
 export function backoff(race: Race, random: number): number {
   const { idle = 0 } = race;

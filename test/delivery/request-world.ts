@@ -12,7 +12,7 @@ import type { GitLabMergeRequest } from '../../src/systems/gitlab.ts';
 import { connectGitLab } from '../../src/systems/gitlab-rest.ts';
 import { secret } from '../../src/secret.ts';
 import { runCommand } from '../doubles/run-command.ts';
-import { START } from './update-world.ts';
+import { jobOf, START } from './update-world.ts';
 
 export const PROJECT = 'shop/delivery';
 const CREATED = new Date(Date.now() - 60_000).toISOString();
@@ -57,13 +57,8 @@ export function update({ mode = 'merge-request', image = 'web=:1.1.0', pipeline 
   const base = ['--delivery', PROJECT, '--app', 'web', '--environment', 'production', '--image', image];
   return runCommand(updateCommand, [...base, ...way, '--no-verify-image', ...args], {
     env: {
-      CI_SERVER_URL: server.url,
+      ...jobOf(server.url, pipeline, CREATED),
       SLUICE_GITLAB_TOKEN: bot.token,
-      CI_PROJECT_PATH: 'shop/web',
-      CI_COMMIT_SHA: 'a'.repeat(40),
-      CI_COMMIT_REF_NAME: 'main',
-      CI_PIPELINE_ID: String(pipeline),
-      CI_PIPELINE_CREATED_AT: CREATED,
       ...env,
     },
     folder,

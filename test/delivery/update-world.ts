@@ -35,6 +35,18 @@ const CREATED = '2026-01-01T12:00:00Z';
 /** A minute after the pipelines began. */
 export const NOW = Date.parse(CREATED) + 60_000;
 
+/** What GitLab tells a job of shop/web in a pipeline that began at `createdAt` (ISO 8601). */
+export function jobOf(serverUrl: string, pipeline: number, createdAt: string): Readonly<Record<string, string>> {
+  return {
+    CI_SERVER_URL: serverUrl,
+    CI_PROJECT_PATH: 'shop/web',
+    CI_COMMIT_SHA: 'a'.repeat(40),
+    CI_COMMIT_REF_NAME: 'main',
+    CI_PIPELINE_ID: String(pipeline),
+    CI_PIPELINE_CREATED_AT: createdAt,
+  };
+}
+
 /** One run of `update`; the rest is as in a job of shop/web. */
 export interface Run {
   readonly args?: readonly string[];
@@ -81,13 +93,8 @@ export async function updateWorld(): Promise<UpdateWorld> {
       const environment = args.includes('--environment') ? [] : ['--environment', 'staging'];
       return runCommand(updateCommand, [...base, ...images, ...environment, ...args], {
         env: {
-          CI_SERVER_URL: server.url,
+          ...jobOf(server.url, pipeline, CREATED),
           SLUICE_GIT_TOKEN: 'write-token',
-          CI_PROJECT_PATH: 'shop/web',
-          CI_COMMIT_SHA: 'a'.repeat(40),
-          CI_COMMIT_REF_NAME: 'main',
-          CI_PIPELINE_ID: String(pipeline),
-          CI_PIPELINE_CREATED_AT: CREATED,
           ...env,
         },
         folder,
