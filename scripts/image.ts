@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { bundle } from './build.ts';
-import { closingLine, runVitest } from './vitest.ts';
+import { closingLines, runVitest } from './vitest.ts';
 
 /** Builds the runner image with buildah on stand-ins made on this machine, and runs the CLI inside it. */
 if (process.getuid?.() !== 0 || process.platform !== 'linux' || !existsSync('/etc/debian_version')) {
@@ -11,6 +11,6 @@ if (process.getuid?.() !== 0 || process.platform !== 'linux' || !existsSync('/et
 } else {
   await bundle();
   const counts = await runVitest(['--project', 'image', ...process.argv.slice(2)]);
-  process.stdout.write(closingLine(counts));
+  process.stdout.write(closingLines(counts));
   process.exitCode = counts.failed === 0 ? 0 : 1;
 }

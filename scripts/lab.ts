@@ -5,7 +5,7 @@ import { binaryPath, buildEstimate, cacheDirectory, ensureBinaries, isBuilt, req
 import { coreTools } from '../test/lab/parts.ts';
 import { wrongVersion } from './binary-version.ts';
 import { bundle } from './build.ts';
-import { closingLine, runVitest } from './vitest.ts';
+import { closingLines, runVitest } from './vitest.ts';
 
 const usage = `Runs the stories on the real API server, etcd, Flux controllers and registry, as processes on this machine.
 Builds what is missing into a per-user cache: about 25 minutes on two cores and 15 GB the first time, nothing later.
@@ -57,7 +57,7 @@ async function main(): Promise<number> {
     .filter((name) => !left.includes(name) && (values.tier === undefined || values.tier === name));
   if (left.includes('core') || run.length === 0) {
     process.stdout.write(`not built in time, so that no story was run: ${left.join(', ')}\n`);
-    process.stdout.write(closingLine({ passed: 0, failed: 1 }));
+    process.stdout.write(closingLines({ passed: 0, failed: 1, failures: [] }));
     return 1;
   }
   await bundle();
@@ -70,7 +70,7 @@ async function main(): Promise<number> {
     ...filters,
   ]);
   if (left.length > 0) process.stdout.write(`not built in time and not run: ${left.join(', ')}\n`);
-  process.stdout.write(closingLine(counts));
+  process.stdout.write(closingLines(counts));
   return counts.failed === 0 && counts.passed > 0 ? 0 : 1;
 }
 

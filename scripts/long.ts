@@ -1,5 +1,5 @@
 import { bundle } from './build.ts';
-import { closingLine, runVitest } from './vitest.ts';
+import { closingLines, runVitest, sumOf } from './vitest.ts';
 
 /**
  * The stories that take minutes: overlapping pipelines, the truth table, and the lab's stories on the simulation; and
@@ -10,11 +10,11 @@ await bundle();
 const stories = await runVitest(['--project', 'long', '--project', 'twin', ...wanted]);
 const properties =
   wanted.length > 0
-    ? { passed: 0, failed: 0 }
+    ? { passed: 0, failed: 0, failures: [] }
     : await runVitest(['--project', 'unit', '--testTimeout', '600000', 'test/manifest/'], {
         ...process.env,
         SLUICE_TEST_EFFORT: '10',
       });
-const counts = { passed: stories.passed + properties.passed, failed: stories.failed + properties.failed };
-process.stdout.write(closingLine(counts));
+const counts = sumOf(stories, properties);
+process.stdout.write(closingLines(counts));
 process.exitCode = counts.failed === 0 ? 0 : 1;

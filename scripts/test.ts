@@ -1,5 +1,5 @@
 import { bundle } from './build.ts';
-import { closingLine, runCommand, runVitest } from './vitest.ts';
+import { type Counts, closingLines, runCommand, runVitest, sumOf } from './vitest.ts';
 
 /** All checks and tests; the last line is `N passed, N failed`. With arguments only vitest runs, and gets them. */
 
@@ -11,8 +11,7 @@ const checks = [
 ];
 
 const args = process.argv.slice(2);
-let passed = 0;
-let failed = 0;
+const runs: Counts[] = [];
 await bundle();
 for (const { name, command } of args.length === 0 ? checks : []) {
   const started = performance.now();
@@ -21,10 +20,9 @@ for (const { name, command } of args.length === 0 ? checks : []) {
   process.stdout.write(
     code === 0 ? `passed  ${name} (${seconds} s)\n` : `FAILED  ${name} (${seconds} s): ${command.join(' ')}\n${text}\n`,
   );
-  if (code === 0) passed += 1;
-  else failed += 1;
+  runs.push(code === 0 ? { passed: 1, failed: 0, failures: [] } : { passed: 0, failed: 1, failures: [name] });
 }
-const tests = await runVitest(['--project', 'unit', '--project', 'story', ...args]);
-const counts = { passed: passed + tests.passed, failed: failed + tests.failed };
-process.stdout.write(closingLine(counts));
+runs.push(await runVitest(['--project', 'unit', '--project', 'story', ...args]));
+const counts = sumOf(...runs);
+process.stdout.write(closingLines(counts));
 process.exitCode = counts.failed === 0 ? 0 : 1;
