@@ -147,6 +147,7 @@ describe('the machine', () => {
     };
     await run.ended;
     w.server.intercept = () => undefined;
+    await w.server.idle();
     const files = await readdir(join(w.git.path, 'shop/delivery.git'), { recursive: true });
     expect(files.filter((file) => file.endsWith('.lock'))).toEqual([]);
     await w.git.git('shop/delivery.git', ['fsck', '--strict']);

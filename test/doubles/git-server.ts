@@ -20,6 +20,8 @@ export interface GitServer extends AsyncDisposable {
   modern: boolean;
   /** Bytes of all answers so far. */
   sent(): number;
+  /** Waits until git is done with all that was asked, also by clients that have gone since. */
+  idle(): Promise<void>;
 }
 
 /** Serves the bare repositories below `root`. */
@@ -27,6 +29,7 @@ export async function gitServer(root: string, tokens: Readonly<Record<string, To
   const requests: string[] = [];
   const credentials = new Set<string>();
   let sent = 0;
+  const backends = new Set<Promise<unknown>>();
   const double: Pick<GitServer, 'intercept' | 'modern'> = { intercept: () => undefined, modern: true };
 
   function roleOf(request: IncomingMessage): TokenRole | undefined {
@@ -73,8 +76,13 @@ export async function gitServer(root: string, tokens: Readonly<Record<string, To
       },
       stdio: ['pipe', 'pipe', 'ignore'],
     });
+    const closed = once(child, 'close').finally(() => backends.delete(closed));
+    backends.add(closed);
     child.stdin.on('error', () => {});
     request.pipe(child.stdin);
+    // What a client leaves in the middle ends there for git too.
+    if (request.destroyed) child.stdin.end();
+    else request.once('close', () => child.stdin.end());
     let head = Buffer.alloc(0);
     let begun = false;
     for await (const chunk of child.stdout as AsyncIterable<Buffer>) {
@@ -101,6 +109,10 @@ export async function gitServer(root: string, tokens: Readonly<Record<string, To
     response.end();
   }
 
+  async function idle(): Promise<void> {
+    while (backends.size > 0) await Promise.all(backends);
+  }
+
   const server = createServer((request, response) => {
     answer(request, response).catch(() => response.destroy());
   });
@@ -112,9 +124,11 @@ export async function gitServer(root: string, tokens: Readonly<Record<string, To
     requests,
     credentials,
     sent: () => sent,
+    idle,
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       await new Promise((done) => server.close(done));
+      await idle();
     },
   });
 }
