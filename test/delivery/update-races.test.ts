@@ -95,13 +95,16 @@ describe('races', () => {
   });
 
   test('the deadline ends it', async () => {
+    let [now, pushes] = [NOW, 0];
     w.server.intercept = async (request) => {
-      if (request.includes('service=git-receive-pack'))
-        await w.git.commit('shop/delivery.git', { x: String(w.clock.now()) });
+      if (!request.includes('service=git-receive-pack')) return undefined;
+      await w.git.commit('shop/delivery.git', { x: String(++pushes) });
+      if (pushes === 3) now += 600_000;
       return undefined;
     };
-    const fault = await faultOf(w.update({ args: ['--timeout', '1s'] }));
-    expect(fault).toMatchObject({ code: 'contention', exit: 6 });
+    const clock = { ...w.clock, now: () => now, sleep: () => Promise.resolve() };
+    const fault = await faultOf(w.update({ args: ['--timeout', '10m'], clock }));
+    expect(fault).toMatchObject({ code: 'contention', exit: 6, message: expect.stringContaining('3 pushes') });
   });
 
   test('many writers at once lose nothing', async () => {

@@ -54,6 +54,8 @@ export interface Run {
   readonly pipeline?: number;
   readonly env?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
+  /** Another clock than the world's. */
+  readonly clock?: Clock;
   readonly systems?: Partial<Context>;
 }
 
@@ -87,7 +89,7 @@ export async function updateWorld(): Promise<UpdateWorld> {
     clock,
     folder,
     first,
-    update({ args = [], image = 'web=:1.1.0', pipeline = 10, env = {}, signal, systems } = {}) {
+    update({ args = [], image = 'web=:1.1.0', pipeline = 10, env = {}, signal, clock: own = clock, systems } = {}) {
       const base = ['--delivery', 'shop/delivery', '--app', 'web', '--no-verify-image'];
       const images = image === '' ? [] : ['--image', image];
       const environment = args.includes('--environment') ? [] : ['--environment', 'staging'];
@@ -98,7 +100,7 @@ export async function updateWorld(): Promise<UpdateWorld> {
           ...env,
         },
         folder,
-        clock,
+        clock: own,
         ...(signal ? { signal } : {}),
         ...(systems ? { systems } : {}),
       });
