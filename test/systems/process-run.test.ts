@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { runProcesses } from '../../src/systems/process-run.ts';
 
@@ -5,10 +6,11 @@ const processes = runProcesses({ PATH: process.env['PATH'], SECRET: 'hidden', SS
 /** A shell whose child holds the pipes open for a minute. */
 const LINGERING = ['-c', 'sleep 60 & echo $!; wait'];
 
+/** A process that has ended stays in Linux's table (state Z) where process 1 asks nobody for its exit code: not alive. */
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return true;
+    return !existsSync('/proc/self') || !/\) Z/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
   } catch {
     return false;
   }
