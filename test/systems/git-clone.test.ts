@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { DeliveryClone } from '../../src/systems/git-remote.ts';
+import type { Processes } from '../../src/systems/process.ts';
 import { type CloneWorld, cloneWorld, contentsOf } from './clone-world.ts';
 
 let w: CloneWorld;
@@ -124,17 +125,20 @@ describe('a clone', () => {
 describe('a clone whose history is fetched beside it', () => {
   const known = async (clone: DeliveryClone) => (await clone.history()).commits.map((commit) => commit.sha);
   const fetches = () => server.requests.filter((request) => request.startsWith('POST')).length;
-  /** Holds back the requests of the clone (the first to ask) or of its history (the second) until `open` is called. */
-  const hold = (held: 0 | 1) => {
-    const { promise, resolve } = Promise.withResolvers<undefined>();
-    let asked = 0;
-    server.intercept = (request) => {
-      if (!request.startsWith('GET')) return undefined;
-      asked += 1;
-      return asked - 1 === held ? promise : undefined;
+  /** Holds back one of the two git calls, which run beside each other, until `open` is called; `ended` has those over. */
+  const hold = (held: 'clone' | 'fetch') => {
+    const gate = Promise.withResolvers<void>();
+    const ended: (string | undefined)[] = [];
+    const processes: Processes = {
+      ...world.processes,
+      async run(command, args, options) {
+        if (args[0] === held) await gate.promise;
+        return world.processes.run(command, args, options).finally(() => ended.push(args[0]));
+      },
     };
-    return () => resolve(undefined);
+    return { git: connect('write-token', { processes }), open: () => gate.resolve(), ended };
   };
+  const patience = { timeout: 60_000 };
 
   test('asks for it no second time, unless more is wanted', async () => {
     const second = Number(await world.git('delivery.git', ['log', '-1', '--format=%ct', commits[1]!]));
@@ -150,21 +154,20 @@ describe('a clone whose history is fetched beside it', () => {
   });
 
   test('where somebody pushes before the history is asked for, it ends in the clone’s own tip', async () => {
-    const open = hold(1);
-    await using clone = await connect().clone(url, null, { since: null });
+    const { git, open } = hold('fetch');
+    await using clone = await git.clone(url, null, { since: null });
     await world.commit('delivery.git', { other: 'x\n' });
-    open();
     const before = fetches();
+    open();
     await clone.deepen(null);
     expect(await known(clone)).toEqual(commits.toReversed());
     expect(fetches() - before).toBeLessThanOrEqual(2);
   });
 
   test('where somebody pushes before the clone, the history is fetched again', async () => {
-    const open = hold(0);
-    const cloning = connect().clone(url, 'main', { since: null });
-    await vi.waitFor(() => expect(fetches()).toBeGreaterThan(0));
-    await new Promise((done) => setTimeout(done, 300));
+    const { git, open, ended } = hold('clone');
+    const cloning = git.clone(url, 'main', { since: null });
+    await vi.waitFor(() => expect(ended).toContain('fetch'), patience);
     const newest = await world.commit('delivery.git', { other: 'x\n' });
     open();
     await using clone = await cloning;
@@ -183,8 +186,12 @@ describe('a clone whose history is fetched beside it', () => {
 
   test('that fails leaves nothing behind', async () => {
     await expect(connect().clone(url, 'gone', { since: null })).rejects.toMatchObject({ code: 'branch_missing' });
-    hold(1);
-    const clone = await connect().clone(url, 'main', { since: null });
+    const { git, open } = hold('fetch');
+    const clone = await git.clone(url, 'main', { since: null });
+    const before = server.requests.length;
+    server.intercept = () => new Promise(() => {});
+    open();
+    await vi.waitFor(() => expect(server.requests.length).toBeGreaterThan(before), patience);
     await clone[Symbol.asyncDispose]();
   });
 });
