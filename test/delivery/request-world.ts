@@ -66,7 +66,11 @@ export function update({ mode = 'merge-request', image = 'web=:1.1.0', pipeline 
   });
 }
 export const gitlab = () => connectGitLab({ url: server.url, token: secret(bot.token), tokenKind: 'private', clock });
-export const requests = (state: 'opened' | 'all' = 'opened') => gitlab().mergeRequests(PROJECT, { state });
+/** The merge requests, once GitLab has dealt with all pushes: it learns of them after it has answered them. */
+export async function requests(state: 'opened' | 'all' = 'opened'): Promise<readonly GitLabMergeRequest[]> {
+  await server.waitForPipelines();
+  return gitlab().mergeRequests(PROJECT, { state });
+}
 export const requestOf = (result: CommandResult) =>
   (result.record['delivery'] as { readonly mergeRequest: MergeRequestRef } | null)?.mergeRequest;
 export async function api(method: string, path: string, body?: unknown): Promise<Response> {
