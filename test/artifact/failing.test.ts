@@ -1,5 +1,4 @@
-import { readFile, readdir, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Published } from '../../src/artifact/publish.ts';
@@ -101,9 +100,7 @@ describe('a push that breaks leaves nothing half, and the next run completes it'
     expect(isWhole(world)).toBe(true);
     world.registry.faults.clear();
     expect(only(await world.publish(sha)).outcome).toBe('pushed');
-    expect(
-      (await readdir(tmpdir())).filter((name) => name.startsWith(`sluice-oras-`) && name.includes(String(process.pid))),
-    ).toEqual([]);
+    expect(await readdir(world.temporary)).toEqual([]);
   });
 
   test('the tag was moved by somebody else meanwhile: ours, being newer, stands', async () => {
@@ -176,10 +173,9 @@ describe('without pushing', () => {
   test('layouts hold what would be pushed', async () => {
     await using world = await publishing();
     const sha = await world.commit(app());
-    const folder = join(tmpdir(), `sluice-layout-${process.pid}`);
+    const folder = join(world.git.path, 'layout');
     const written = only(await world.publish(sha, { layoutFolder: folder }));
     const names = await readdir(join(folder, 'staging/podinfo/blobs/sha256'));
-    await rm(folder, { recursive: true });
     expect(names).toContain(written.digest?.slice('sha256:'.length));
     expect(world.registry.requests).toEqual([]);
     expect(only(await world.publish(sha)).digest).toBe(written.digest);

@@ -1,5 +1,5 @@
-import { dirname } from 'node:path';
-import { tmpdir } from 'node:os';
+import { mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { unpackTar } from 'modern-tar';
 import { binaryPath } from '../../scripts/binaries.mjs';
@@ -29,6 +29,8 @@ export const toolPath = [...['oras', 'kustomize'].map((name) => dirname(binaryPa
 export interface Publishing extends AsyncDisposable {
   readonly git: GitFolder;
   readonly registry: RegistryServer;
+  /** Where temporary files go. */
+  readonly temporary: string;
   /** Commits files on main; answers the commit. */
   commit(files: Parameters<GitFolder['commit']>[1], options?: Parameters<GitFolder['commit']>[2]): Promise<string>;
   publish(
@@ -67,7 +69,9 @@ export async function publishing(
   const git = await gitFolder();
   const folder = await git.bare('delivery.git');
   const processes = runProcesses({ ...process.env, PATH: toolPath });
-  const files = localFiles(git.path, tmpdir());
+  const temporary = join(git.path, 'temporary');
+  await mkdir(temporary);
+  const files = localFiles(git.path, temporary);
   const clock = { ...systemClock(), sleep: async () => {} };
   const fetching = fetchHttp();
   const { timeoutMs } = options;
@@ -76,6 +80,7 @@ export async function publishing(
   return {
     git,
     registry,
+    temporary,
     notices,
     commit: (content, more) => git.commit('delivery.git', content, more),
     async publish(sha, more = {}) {
