@@ -48,6 +48,7 @@ Sluice-Source-Pipeline: 42
 
   test('whatever comes from outside stays in its place', async () => {
     const processes = runProcesses(process.env);
+    const env = { GIT_CONFIG_GLOBAL: '/dev/null', GIT_CONFIG_NOSYSTEM: '1' };
     const hostile = fc.oneof(
       fc.string({ unit: 'binary' }),
       fc.constantFrom(
@@ -73,7 +74,7 @@ Sluice-Source-Pipeline: 42
           environments: ['staging'],
           origin: { project: 'shop/web', commit: sha, pipeline: 42 },
         });
-        const parsed = await processes.run('git', ['interpret-trailers', '--parse'], { input: message });
+        const parsed = await processes.run('git', ['interpret-trailers', '--parse'], { input: message, env });
         expect(parsed.text.split('\n').filter((line) => /^Sluice-(App|Source-Pipeline)/.test(line))).toEqual([
           'Sluice-App: web',
           'Sluice-Source-Pipeline: 42',
