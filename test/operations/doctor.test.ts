@@ -7,7 +7,7 @@ import { createServer as createTlsServer } from 'node:https';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { results } from '../../runner/output/results.ts';
-import { binaryPath } from '../../scripts/binaries.mjs';
+import { binaryPath, onPath } from '../../scripts/binaries.mjs';
 import { doctorWorld, foundIn, settings, type DoctorWorld } from './doctor-world.ts';
 
 let world: DoctorWorld;
@@ -114,7 +114,7 @@ describe('tools and settings', () => {
   test('a program that is missing', async () => {
     const bin = join(world.folder, 'bin-without-oras');
     await mkdir(bin);
-    await symlink('/usr/bin/git', join(bin, 'git'));
+    await symlink(onPath('git')!, join(bin, 'git'));
     await symlink(binaryPath('kustomize'), join(bin, 'kustomize'));
     await expectFound(
       ['--check', 'tools'],
