@@ -114,7 +114,7 @@ describe('tools and settings', () => {
   test('a program that is missing', async () => {
     const bin = join(world.folder, 'bin-without-oras');
     await mkdir(bin);
-    await symlink(onPath('git')!, join(bin, 'git'));
+    await symlink(join(onPath('git')!, 'git'), join(bin, 'git'));
     await symlink(binaryPath('kustomize'), join(bin, 'kustomize'));
     await expectFound(
       ['--check', 'tools'],
