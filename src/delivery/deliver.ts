@@ -21,7 +21,7 @@ export async function deliverByPush(order: Order, work: Workplace): Promise<Deli
   const first = await clone.head();
   /** What was rejected, by commit: where an answer was lost on the way, it landed all the same. */
   const tried = new Map<string, Delivery>();
-  let recent = 0;
+  let recent: number | null = null;
   let idle = 0;
   let started = clock.now();
   for (let attempts = 1; ; attempts += 1) {
@@ -43,8 +43,9 @@ export async function deliverByPush(order: Order, work: Workplace): Promise<Deli
     if ((await clone.push(sha, clone.branch, { signal })) === 'pushed') return pushed;
     tried.set(sha, pushed);
     const attemptMs = clock.now() - started;
-    // A newer pipeline has mostly landed by the first loss. Later ones wait before they look: one fetch for each attempt.
-    if (attempts === 1) {
+    // A newer pipeline has mostly landed by the first loss. Else the wait is before the look: one fetch for each attempt.
+    const looks = attempts === 1 && isOrdered(order);
+    if (looks) {
       recent = await landedSince(work, head);
       if (await isOutrun(past, order)) continue;
     }
@@ -55,13 +56,13 @@ export async function deliverByPush(order: Order, work: Workplace): Promise<Deli
     }
     idle = recent === 0 ? idle + 1 : 0;
     const wait = Math.min(
-      backoff({ attempts, landed: recent, idle, attemptMs }, clock.random()),
+      backoff({ attempts, landed: attempts === 1 ? null : recent, idle, attemptMs }, clock.random()),
       Math.max(0, deadline - clock.now() - 2 * attemptMs),
     );
     work.note(`somebody pushed to ${clone.branch} first (attempt ${attempts}); trying again in ${Math.ceil(wait)} ms`);
     await clock.sleep(wait, signal);
     started = clock.now();
-    if (attempts > 1 || wait > attemptMs) recent = await landedSince(work, head);
+    if (!looks || wait > attemptMs) recent = await landedSince(work, head);
   }
 }
 
@@ -73,9 +74,8 @@ async function landedSince({ clone, signal }: Workplace, former: string): Promis
   return known < 0 ? commits.length : known;
 }
 
-/** Do newer pipelines' values stand for all pairs by now? Then there is nothing to wait for. */
+/** Do newer pipelines' values stand for all pairs of an ordered change by now? Then there is nothing to wait for. */
 async function isOutrun(past: Past, order: Order): Promise<boolean> {
-  if (!isOrdered(order)) return false;
   const claims = await past.claims(order.pipelineCreatedAt);
   return askedPairs(order).every(
     ({ app, environment }) => judgeStanding(claims, app, environment, order.origin).standing === 'superseded',

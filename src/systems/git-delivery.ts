@@ -10,7 +10,7 @@ import { type Git, openRepository } from './git-local.ts';
 import { isRedirect, movedTo } from './git-moved.ts';
 import { openBranchPast } from './git-past.ts';
 import { patience } from './git-patience.ts';
-import { pushCommit } from './git-push.ts';
+import { pushCommit, pushesWithoutFetch } from './git-push.ts';
 import type { CloneOptions, DeliveryClone, DeliveryGit, RemoteTip } from './git-remote.ts';
 import { startClone } from './git-start.ts';
 import { readTip } from './git-tip.ts';
@@ -104,8 +104,10 @@ async function cloned(options: DeliveryGitOptions, cloning: Cloning): Promise<De
   const git: Git = (args, more = {}) => processes.run('git', args, { cwd: bare, env, ...more });
   const locally: Git = (args, more = {}) => git(args, { ...more, env: { ...offline, ...more.env } });
   const patiently = patience({ clock, url, deadline: options.deadline });
-  const patient: Git = (args, more = {}) =>
-    patiently((abort) => git(args, { ...more, signal: abort }), more.signal, args[0] === 'push' ? 'push' : 'fetch');
+  const patient: Git = (args, more = {}) => patiently((abort) => git(args, { ...more, signal: abort }), more.signal);
+  const pushing = pushesWithoutFetch(git, env);
+  const patientPush: Git = (args, more = {}) =>
+    patiently((abort) => pushing(args, { ...more, signal: abort }), more.signal, 'push');
   const transport: Git = (args, more) =>
     patient(args, more).catch((error: unknown) => {
       throw fetchFault(error, url, wanted);
@@ -242,8 +244,8 @@ async function cloned(options: DeliveryGitOptions, cloning: Cloning): Promise<De
       return signingKey ? signCommit(locally, processes, sha, signingKey, `${folder}/signing-key`) : sha;
     },
     push: (sha, target, { lease, signal: abort } = {}) =>
-      pushCommit(patient, url, sha, target, { lease, signal: abort }),
-    deleteBranch: (target, lease, abort) => pushCommit(patient, url, '', target, { lease, signal: abort }),
+      pushCommit(patientPush, url, sha, target, { lease, signal: abort }),
+    deleteBranch: (target, lease, abort) => pushCommit(patientPush, url, '', target, { lease, signal: abort }),
     remoteBranch: (name, abort) => tipOf(patient, url, `${folder}/branch.git`, name, identity, abort),
     [Symbol.asyncDispose]: () => used.disposeAsync(),
   };

@@ -5,6 +5,21 @@ import type { Git } from './git-local.ts';
 import { ProcessFailure } from './process.ts';
 
 /**
+ * A git for pushes from a partial clone. By itself git first fetches the commit that the server's branch names, with all
+ * its trees, only to say that the push is rejected; where it does need an object that is not here it may fetch after all.
+ */
+export function pushesWithoutFetch(git: Git, env: Readonly<Record<string, string>>): Git {
+  return async (args, more = {}) => {
+    try {
+      return await git(args, { ...more, env: { ...env, GIT_NO_LAZY_FETCH: '1' } });
+    } catch (error) {
+      if (!(error instanceof ProcessFailure) || !/from promisor remote/.test(error.stderr)) throw error;
+      return git(args, { ...more, env });
+    }
+  };
+}
+
+/**
  * Pushes a commit ('' deletes) to a branch, never by force: a branch is replaced only where `lease` names its tip.
  * 'raced' where somebody else pushed first, in any of the wordings of git, GitLab and its hooks.
  * Faults: `push_refused` (with the server's words), `token_refused`, `git_unavailable`.

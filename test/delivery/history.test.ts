@@ -102,9 +102,9 @@ test('history is needed back to the pipeline’s creation less an hour', () => {
 });
 
 test('the wait grows with losses, as far as others land, and has an end', () => {
-  expect(backoff({ attempts: 1, landed: 40, attemptMs: 200 }, 1)).toBe(800);
-  expect(backoff({ attempts: 3, landed: 40, attemptMs: 200 }, 1)).toBe(3200);
-  expect(backoff({ attempts: 3, landed: 1, attemptMs: 200 }, 1)).toBe(400);
+  expect(backoff({ attempts: 1, landed: null, attemptMs: 200 }, 1)).toBe(600);
+  expect(backoff({ attempts: 3, landed: 40, attemptMs: 200 }, 1)).toBe(2400);
+  expect(backoff({ attempts: 3, landed: 1, attemptMs: 200 }, 1)).toBe(600);
   expect(backoff({ attempts: 9, landed: 40, attemptMs: 200 }, 0.5)).toBe(1600);
   expect(backoff({ attempts: 99, landed: 0, attemptMs: 20 }, 1)).toBe(50);
   expect(backoff({ attempts: 99, landed: 1000, attemptMs: 9000 }, 1)).toBe(60_000);

@@ -109,7 +109,9 @@ describe('a push', () => {
     await using clone = await connect().clone(url, 'main');
     const first = await clone.commit(await clone.head(), new Map([['x', bytes('1')]]), 'm');
     const other = await world.commit('delivery.git', { y: '1' });
+    const before = server.requests.length;
     expect(await clone.push(first, 'main')).toBe('raced');
+    expect(server.requests.slice(before).filter((request) => request.includes('upload-pack'))).toEqual([]);
     expect(await tip()).toBe(other);
     expect(await clone.refresh()).toBe(other);
     expect((await clone.repository.log(commits[2]!, other)).map((commit) => commit.sha)).toEqual([other]);
