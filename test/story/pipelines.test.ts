@@ -42,8 +42,13 @@ function until<T extends GitLabEvent['type']>(
   });
 }
 
+/** Resolves when both commits are told that it runs: they are told side by side, in either order. */
 const running = (from: number) =>
-  until('status', ({ project, state }) => project === paths.delivery && state === 'running', from);
+  Promise.all(
+    [paths.delivery, paths.app].map((told) =>
+      until('status', ({ project, state }) => project === told && state === 'running', from),
+    ),
+  );
 
 /** States of podinfo's status on a commit in the order posted. */
 function states(project: string, sha: string, name = 'sync: staging/podinfo'): readonly string[] {
