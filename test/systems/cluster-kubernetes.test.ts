@@ -176,9 +176,10 @@ describe('trouble', () => {
   });
 
   test('nobody there, no answer in time, and no HTTP', async () => {
-    await kubernetes.stop();
-    expect(await faultOf(() => connect().list(deployments, null))).toMatchObject({ code: 'cluster_unavailable' });
-    kubernetes = await startKubernetes();
+    const gone = kubeconfigFor('http://127.0.0.1:2');
+    expect(await faultOf(() => connect({ kubeconfig: gone }).list(deployments, null))).toMatchObject({
+      code: 'cluster_unavailable',
+    });
     kubernetes.interfere(() => 'hang');
     const late = await faultOf(() => connect({ timeoutMs: 50 }).list(deployments, null));
     expect(late.message).toContain('no answer within 50 ms');

@@ -214,10 +214,9 @@ describe('a registry that fails', () => {
   });
 
   test('an address where nothing listens', async () => {
-    const gone = await startRegistry();
-    await gone.stop();
-    const registry = connect().to(gone);
-    const name = `${gone.host}/a/b`;
+    await using world = await pushed();
+    const registry = connect().to(world.registry);
+    const name = '127.0.0.1:2/a/b';
     await expect(registry.manifest(name, 'x')).rejects.toMatchObject({
       code: 'registry_unavailable',
       message: expect.stringContaining('ECONNREFUSED'),
