@@ -177,9 +177,17 @@ test('a pipeline that a job token starts: of the source pipeline, and without an
   const plain = await all.create(`job: { script: "echo from $WHO", ${rules} }\n`);
   const withComponent = await all.create(`include: [{ component: ${address}, inputs: { who: me } }]\n`);
   for (const { path } of [plain, withComponent]) world.gitlab.configureProject(path, { jobTokenAllowlist: ['ci'] });
-  const start = (url: string) =>
-    `curl -s -X POST "$CI_API_V4_URL${url}/trigger/pipeline" -F token=$CI_JOB_TOKEN -F ref=main -F "variables[WHO]=me"`;
-  const sender = await all.create(`go: { script: ['${start(plain.url)}', '${start(withComponent.url)}'] }\n`);
+  const start = [
+    'const { CI_API_V4_URL: api, CI_JOB_TOKEN: token } = process.env;',
+    'for (const project of process.argv.slice(2)) {',
+    '  const body = new URLSearchParams({ token, ref: "main", "variables[WHO]": "me" });',
+    '  const answer = await fetch(`${api}${project}/trigger/pipeline`, { method: "POST", body });',
+    '  console.log(answer.status, await answer.text());',
+    '}',
+  ].join('\n');
+  const sender = await all.create(`go: { script: "node start.mjs ${plain.url} ${withComponent.url}" }\n`, undefined, {
+    'start.mjs': start,
+  });
   const { jobs } = await all.outcome(sender.url);
   const made = await all.outcome(plain.url);
   expect(made.pipeline.source).toBe('pipeline');
