@@ -14,14 +14,21 @@ export async function signalScript(leader: number | undefined, signal: NodeJS.Si
     const [, parent, group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     if (Number(group) === leader) parents.set(Number(name), Number(parent));
   }
-  for (const [pid, parent] of parents) {
-    if (pid === leader || parent === leader) continue;
+  // Parents first: a shell must have its own signal before it sees a child of its own end by one.
+  for (const pid of [...parents.keys()].toSorted((a, b) => depthOf(a, parents) - depthOf(b, parents))) {
+    if (pid === leader || parents.get(pid) === leader) continue;
     try {
       process.kill(pid, signal);
     } catch {
       continue;
     }
   }
+}
+
+function depthOf(pid: number, parents: ReadonlyMap<number, number>): number {
+  let depth = 0;
+  for (let at = parents.get(pid); at !== undefined && depth < parents.size; at = parents.get(at)) depth += 1;
+  return depth;
 }
 
 /** Follows the job's log; credentials are `[MASKED]` in what is shown. */

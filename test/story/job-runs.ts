@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, symlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { results } from '../../runner/output/results.ts';
-import { binaryPath } from '../../scripts/binaries.mjs';
+import { binaryPath, onPath } from '../../scripts/binaries.mjs';
 import { startCli, type Ended, type Running, type Surroundings } from './cli.ts';
 import { leaksBelow, leaksIn } from './leaks.ts';
 
@@ -116,8 +116,8 @@ export function jobRuns(folder: string, job: () => Surroundings): Runs {
 async function pathWithout(names: readonly string[], bin: string): Promise<string> {
   await mkdir(bin, { recursive: true });
   for (const name of ['git', 'oras', 'kustomize', 'sh', 'env'].filter((each) => !names.includes(each))) {
-    const found = ['oras', 'kustomize'].includes(name) ? dirname(binaryPath(name)) : '/usr/bin';
-    await symlink(join(found, name), join(bin, name)).catch(() => {});
+    const found = ['oras', 'kustomize'].includes(name) ? dirname(binaryPath(name)) : onPath(name);
+    await symlink(join(found ?? '', name), join(bin, name)).catch(() => {});
   }
   return bin;
 }
