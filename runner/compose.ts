@@ -2,6 +2,7 @@ import { tmpdir } from 'node:os';
 import { Fault } from '../src/fault.ts';
 import { leakForms, type Secret } from '../src/secret.ts';
 import type { Clock } from '../src/systems/clock.ts';
+import { endOf } from '../src/systems/deadline.ts';
 import { localFiles } from '../src/systems/files-local.ts';
 import { fetchHttp } from '../src/systems/http-fetch.ts';
 import { useNetwork } from '../src/systems/network.ts';
@@ -99,6 +100,7 @@ export function composeContext(input: ComposeInput): Context {
     http,
     signal,
     deadline: deadlineOf(values, job, clock.now()),
+    late: (graceMs, why) => endOf({ clock, deadline: context.deadline, graceMs }, why),
     config: once(async () => {
       const path = values.string('config') ?? 'sluice.yaml';
       const content = await files.read(path);

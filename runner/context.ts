@@ -1,4 +1,5 @@
 import type { Config } from '../src/config/config.ts';
+import type { Fault } from '../src/fault.ts';
 import type { Secret } from '../src/secret.ts';
 import type { Clock } from '../src/systems/clock.ts';
 import type { Files } from '../src/systems/files.ts';
@@ -78,6 +79,8 @@ export interface Context {
   readonly signal: AbortSignal;
   /** Milliseconds since the epoch: now + --timeout, else the job's limit less 90 s, else 10 minutes. */
   readonly deadline: number;
+  /** Aborts `graceMs` after the deadline, with the Fault that `why` makes then. */
+  late(graceMs: number, why: () => Fault): AbortSignal;
   /** sluice.yaml; Fault `config_missing`, `config_invalid`. */
   config(): Promise<Config>;
   /** A credential by variable name (value, or path of a file variable), registered for redaction. */

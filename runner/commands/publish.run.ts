@@ -12,8 +12,6 @@ import { alignedTable } from '../output/table.ts';
 import { commitOf, placeOf, registryOf } from './publish.place.ts';
 
 const SHORT_MS = 60_000;
-/** Longest delay that a timer can have. */
-const LONGEST_MS = 2 ** 31 - 1;
 
 /** Publishes the delivery commit's artifacts. */
 export async function run(context: Context): Promise<CommandResult> {
@@ -61,7 +59,8 @@ export async function publishCommit(
   const registryName = pushes ? registryOf(place) : place.registryName;
   const offline = layoutFolder !== null || registryName === undefined;
   reporter.step(`publish ${sha.slice(0, 12)}: ${items.length} artifacts`);
-  const late = new AbortController();
+  // Where the job itself has hardly any time, its end is soon enough.
+  const bounded = values.given('timeout') || context.deadline - clock.now() > SHORT_MS;
   const input: PublishInput = {
     items,
     pairs: allPairs(config, registryName),
@@ -83,21 +82,12 @@ export async function publishCommit(
       : {}),
     notice: (text) => reporter.warn(text),
     signal: context.signal,
-    deadline: late.signal,
+    ...(bounded ? { deadline: context.late(0, () => tooLate(registryName ?? layoutFolder ?? '')) } : {}),
   };
   const registry = offline ? null : await context.registry();
   const signer = registry && values.string('sign') === 'cosign' ? await context.signer() : null;
   const systems = { git, registry, signer, kustomize: await context.kustomize(), files, clock };
-  const over = new AbortController();
-  const left = context.deadline - clock.now();
-  // Where the job itself has hardly any time, its end is soon enough.
-  if (values.given('timeout') || left > SHORT_MS) {
-    clock.sleep(Math.min(Math.max(0, left), LONGEST_MS), over.signal).then(
-      () => late.abort(tooLate(registryName ?? layoutFolder ?? '')),
-      () => undefined,
-    );
-  }
-  return publish(systems, input).finally(() => over.abort());
+  return publish(systems, input);
 }
 
 function tooLate(where: string): Fault {

@@ -10,9 +10,8 @@ import type { Tip } from '../../src/delivery/tip.ts';
 import { Fault } from '../../src/fault.ts';
 import type { Context } from '../context.ts';
 
+/** A look-up in the registry that is under way at the deadline may still end. */
 const GRACE_MS = 5_000;
-/** Longest delay that a timer can have. */
-const LONGEST_MS = 2 ** 31 - 1;
 
 /** The changes that the flags (or --change) ask for. Faults `usage`, `image_reference`, `file_missing`, `origin_refused`. */
 export async function readChanges(context: Context): Promise<readonly AppChange[]> {
@@ -121,7 +120,7 @@ export type CommonOrder = Omit<Order, 'environments' | 'changes' | 'origin' | 'p
 /** What the orders of some changes share. */
 export function commonOrder(context: Context, changes: readonly AppChange[], project: string): CommonOrder {
   const { values } = context;
-  const signal = AbortSignal.any([context.signal, lateness(context)]);
+  const signal = AbortSignal.any([context.signal, context.late(GRACE_MS, silent)]);
   const digests = new Map<string, Promise<string>>();
   const parsed = new Map<string, Config>();
   const digestOf = (image: ImageChange) => {
@@ -143,14 +142,9 @@ export function commonOrder(context: Context, changes: readonly AppChange[], pro
   };
 }
 
-/** Aborts a little after the deadline: a registry that keeps silent must not hold the job. */
-function lateness({ clock, deadline }: Context): AbortSignal {
-  const late = new AbortController();
-  const left = Math.max(0, deadline - clock.now()) + GRACE_MS;
+function silent(): Fault {
   const hint = 'Raise --timeout, or look at the registry.';
-  const end = () => late.abort(new Fault('registry_unavailable', 'no answer until the deadline', { hint }));
-  if (left < LONGEST_MS) setTimeout(end, left).unref();
-  return late.signal;
+  return new Fault('registry_unavailable', 'no answer until the deadline', { hint });
 }
 
 /** The orders of some changes: one for each set of environments and origin, so that no commit claims too much. */

@@ -1,5 +1,6 @@
 import { Fault } from '../fault.ts';
 import type { Clock } from './clock.ts';
+import { endOf } from './deadline.ts';
 import { withoutUser } from './git-environment.ts';
 import { isTransient } from './git-failure.ts';
 import { ProcessFailure } from './process.ts';
@@ -8,8 +9,6 @@ import { ProcessFailure } from './process.ts';
 const TRIES = 4;
 /** What is under way at the deadline may still end. A push is given more: nobody knows of one that was left whether it landed. */
 const GRACE_MS = { fetch: 5_000, push: 20_000 } as const;
-/** Longest delay that a timer can have. */
-const LONGEST_MS = 2 ** 31 - 1;
 
 /** What talks with a git server are bounded by. */
 export interface PatienceOptions {
@@ -21,7 +20,7 @@ export interface PatienceOptions {
 
 /** Runs a transport command, and again while the failure may be gone in a moment. `attempt` must obey the signal it is given. */
 export type Patience = <T>(
-  attempt: (signal: AbortSignal | undefined) => Promise<T>,
+  attempt: (signal: AbortSignal) => Promise<T>,
   signal?: AbortSignal,
   what?: keyof typeof GRACE_MS,
 ) => Promise<T>;
@@ -29,14 +28,13 @@ export type Patience = <T>(
 /** Patience until the deadline. Fault `git_unavailable` where the server keeps silent until then. */
 export function patience({ clock, url, deadline = Infinity }: PatienceOptions): Patience {
   return async (attempt, signal, what = 'fetch') => {
-    const left = Math.max(0, deadline + GRACE_MS[what] - clock.now());
-    const limit = left < LONGEST_MS ? AbortSignal.timeout(left) : undefined;
-    const both = limit && signal ? AbortSignal.any([limit, signal]) : (limit ?? signal);
+    const limit = endOf({ clock, deadline, graceMs: GRACE_MS[what] }, () => silent(url, what));
+    const both = signal ? AbortSignal.any([limit, signal]) : limit;
     for (let tries = 1; ; tries += 1) {
       try {
         return await attempt(both);
       } catch (error) {
-        if (limit?.aborted && !signal?.aborted) throw silent(url, what);
+        if (limit.aborted && !signal?.aborted) throw limit.reason;
         const text = error instanceof ProcessFailure ? error.stderr : '';
         if (tries >= TRIES || clock.now() >= deadline || !isTransient(text)) throw error;
         await clock.sleep(250 * 2 ** tries * (0.5 + clock.random()), signal);

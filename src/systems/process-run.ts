@@ -1,5 +1,6 @@
 import { execa, type Options } from 'execa';
 import { Fault } from '../fault.ts';
+import { LONGEST_TIMER_MS } from './deadline.ts';
 import { ProcessFailure, type Processes, type RunOptions, type RunResult } from './process.ts';
 
 /** Variables that a child may inherit. Everything else, credentials above all, reaches it only when asked for. */
@@ -30,8 +31,6 @@ const INSTALL: Readonly<Record<string, string>> = {
   kustomize: 'Install kustomize 5.8.1 from https://kubectl.docs.kubernetes.io/installation/kustomize/.',
 };
 
-/** Longest delay that a timer can have. */
-const LONGEST_MS = 2 ** 31 - 1;
 /** After this time a group that was asked to end is killed. */
 const PATIENCE_MS = 3_000;
 
@@ -100,7 +99,7 @@ export function runProcesses(env: Readonly<Record<string, string | undefined>>):
         late = true;
         stop();
       },
-      Math.min(options.timeoutMs ?? LONGEST_MS, LONGEST_MS),
+      Math.min(options.timeoutMs ?? LONGEST_TIMER_MS, LONGEST_TIMER_MS),
     );
     timer.unref();
     options.signal?.addEventListener('abort', stop, { once: true });

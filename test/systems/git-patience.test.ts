@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest';
+import { Fault } from '../../src/fault.ts';
+import { endOf, LONGEST_TIMER_MS } from '../../src/systems/deadline.ts';
 import { patience } from '../../src/systems/git-patience.ts';
 import { startClone } from '../../src/systems/git-start.ts';
 import { ProcessFailure } from '../../src/systems/process.ts';
@@ -15,9 +17,9 @@ const clock = {
 };
 const url = 'https://gitlab.example.com/shop/delivery.git';
 /** Never ends by itself. */
-const silence = (signal: AbortSignal | undefined) =>
+const silence = (signal: AbortSignal) =>
   new Promise<never>((_, reject) => {
-    signal?.addEventListener('abort', () => reject(signal.reason as Error));
+    signal.addEventListener('abort', () => reject(signal.reason as Error));
   });
 const away = () => Promise.reject(new ProcessFailure('git', 128, 'fatal: Connection refused', ''));
 
@@ -44,6 +46,17 @@ describe('a server', () => {
     left.abort(new Error('canceled'));
     await expect(leaving).rejects.toThrow('canceled');
   });
+});
+
+test('an end is told by the fault of that moment; one further away than a timer reaches does not come at once', async () => {
+  const why = () => new Fault('registry_unavailable', 'no answer');
+  const [soon, passed, ...far] = [NOW + 1, NOW - 60_000, NOW + LONGEST_TIMER_MS, Infinity].map((deadline) =>
+    endOf({ clock, deadline, graceMs: 4 }, why),
+  );
+  await new Promise((resolve) => soon?.addEventListener('abort', resolve));
+  expect(soon?.reason).toMatchObject({ code: 'registry_unavailable', message: 'no answer' });
+  expect(passed?.aborted).toBe(true);
+  expect(far.map(({ aborted }) => aborted)).toEqual([false, false]);
 });
 
 test.each([
