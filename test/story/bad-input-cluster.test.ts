@@ -30,7 +30,7 @@ async function deliver(
   const publishing = world.start(['publish', '--environment', 'staging']);
   expect((await publishing.ended).code).toBe(0);
   const ran = await world.run(
-    ['sync', '--environment', 'staging', '--published', publishing.result, '--timeout', options.timeout ?? '60s'],
+    ['sync', '--environment', 'staging', '--published', publishing.result, '--timeout', options.timeout ?? '300s'],
     { env: options.env ?? {} },
   );
   return { ran, sha };
@@ -63,7 +63,7 @@ test('the cluster says no: exit 4, and the first cause is named', async () => {
 
 test('no verdict in time: exit 5, and what was waited for is named', async () => {
   world.cluster.scripts.pause('source-controller');
-  expectEnd(await deliver({ timeout: '4s' }), 5, 'timed-out', /podinfo-staging/);
+  expectEnd(await deliver({ timeout: '15s' }), 5, 'timed-out', /podinfo-staging/);
   world.cluster.scripts.resume('source-controller');
 });
 
@@ -135,7 +135,7 @@ test('two runs follow the same commit: both end, and nothing is left open', asyn
   const sha = await world.version(`1.${version}.0`);
   const publishing = world.start(['publish', '--environment', 'staging']);
   expect((await publishing.ended).code).toBe(0);
-  const args = ['sync', '--environment', 'staging', '--published', publishing.result, '--timeout', '60s'];
+  const args = ['sync', '--environment', 'staging', '--published', publishing.result, '--timeout', '300s'];
   const runs = await Promise.all([world.run(args), world.run(args)]);
   expect(runs.map(({ code }) => code)).toEqual([0, 0]);
   for (const commit of [sha, world.origin]) expect(world.states(commit).at(-1)).toBe(`${name} success`);

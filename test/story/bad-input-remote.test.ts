@@ -114,7 +114,7 @@ describe('a registry that refuses', () => {
       status,
       body: JSON.stringify({ errors: [{ code, message: said }] }),
     });
-    const ran = await world.run(['publish', '--environment', 'staging', '--timeout', '20s']);
+    const ran = await world.run(['publish', '--environment', 'staging', '--timeout', '60s']);
     expectFault(ran, { exit, code: fault, message: /localhost:\d+/, hint });
     expect(world.registry.tags(`${delivery}/podinfo`).get('staging')).toBe(
       world.registry.pushes.find(({ tag }) => tag === 'staging')!.digest,

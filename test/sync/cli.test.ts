@@ -114,8 +114,8 @@ describe('sluice sync on simulated parts', () => {
   test.each([
     ['an unknown environment', ['sync', '--environment', 'stagging'], {}, 2, 'staging'],
     ['a missing token', ['sync'], { SLUICE_GITLAB_TOKEN: '' }, 7, 'SLUICE_GITLAB_TOKEN'],
-    ['a wrong token', ['sync', '--timeout', '20s'], { SLUICE_GITLAB_TOKEN: 'glpat-wrong' }, 7, '401'],
-    ['a missing context', ['sync', '--timeout', '20s'], { KUBECONFIG: '/nowhere' }, 7, 'KUBECONFIG'],
+    ['a wrong token', ['sync', '--timeout', '60s'], { SLUICE_GITLAB_TOKEN: 'glpat-wrong' }, 7, '401'],
+    ['a missing context', ['sync', '--timeout', '60s'], { KUBECONFIG: '/nowhere' }, 7, 'KUBECONFIG'],
     ['a result that is none', ['sync', '--published', 'sluice.yaml'], {}, 2, 'no JSON'],
     ['a missing result', ['sync', '--published', 'gone.json'], {}, 2, 'gone.json'],
   ])(
