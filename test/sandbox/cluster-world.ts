@@ -56,7 +56,7 @@ export async function startWorld(options: Partial<ClusterOptions> = {}, registry
   running.push(registry);
   const cluster = await startCluster({
     kustomize: binaryPath('kustomize'),
-    env: process.env,
+    env: { PATH: process.env['PATH'] },
     timeScale: 0.02,
     ...options,
   });
