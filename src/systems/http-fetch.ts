@@ -1,18 +1,35 @@
 import type { Http } from './http.ts';
 
-/** HTTP by the platform's fetch; redirects are answers, not followed, so that credentials stay where they were sent. */
+const READS = new Set(['GET', 'HEAD']);
+const LOST = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']);
+
+/**
+ * HTTP by the platform's fetch; redirects are answers, not followed, so that credentials stay where they were sent.
+ * A server may close a kept connection at the moment it is used again: what only reads is then sent once more, which
+ * fetch leaves to its caller (https://www.rfc-editor.org/rfc/rfc9112#section-9.3.1).
+ */
 export function fetchHttp(): Http {
   return {
     async request(url, { method = 'GET', headers = {}, body, timeoutMs = 30_000, signal } = {}) {
       const limit = AbortSignal.timeout(timeoutMs);
-      const answer = await fetch(url, {
-        method,
-        headers,
-        redirect: 'manual',
-        signal: signal ? AbortSignal.any([signal, limit]) : limit,
-        ...(body === undefined ? {} : { body: typeof body === 'string' ? body : Buffer.from(body) }),
+      const send = () =>
+        fetch(url, {
+          method,
+          headers,
+          redirect: 'manual',
+          signal: signal ? AbortSignal.any([signal, limit]) : limit,
+          ...(body === undefined ? {} : { body: typeof body === 'string' ? body : Buffer.from(body) }),
+        });
+      const answer = await send().catch((error: unknown) => {
+        if (READS.has(method) && isLost(error)) return send();
+        throw error;
       });
       return { status: answer.status, headers: answer.headers, body: new Uint8Array(await answer.arrayBuffer()) };
     },
   };
+}
+
+function isLost(error: unknown): boolean {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return cause instanceof Error && 'code' in cause && LOST.has(String(cause.code));
 }

@@ -182,7 +182,7 @@ describe('a registry that fails', () => {
     ['429 with Retry-After', { status: 429, headers: { 'retry-after': '3' } }, 3000],
     ['500', { status: 500 }, undefined],
     ['503', { status: 503 }, undefined],
-    ['a connection that is cut', { damage: 'reset' as const }, undefined],
+    ['a connection that is cut, twice in each try', { damage: 'reset' as const, times: 4 }, undefined],
     ['half a body', { damage: 'half' as const }, undefined],
     ['other bytes than the digest says', { damage: 'bytes' as const }, undefined],
   ])('%s is asked again', async (_, fault, wait) => {
