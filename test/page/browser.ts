@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -19,18 +19,20 @@ export async function openBrowser(
   const pictures = resolve(process.env['SLUICE_PICTURES'] ?? join(folder, 'pictures'));
   await mkdir(pictures, { recursive: true });
   return async (url, name) => {
-    const common = [
+    // A profile of its own for each run: what the run before has not let go of yet would be asked instead.
+    const common = async () => [
       '--headless',
       '--no-sandbox',
       '--disable-gpu',
+      '--disable-dev-shm-usage',
       '--hide-scrollbars',
       `--window-size=${size.width},${size.height}`,
-      `--user-data-dir=${join(folder, 'chromium')}`,
+      `--user-data-dir=${await mkdtemp(join(folder, 'chromium-'))}`,
     ];
     const options = { timeout: 100_000, maxBuffer: 1 << 26 };
     const file = join(pictures, `${name}.png`);
-    await run('chromium', [...common, `--screenshot=${file}`, url], options);
-    const { stdout } = await run('chromium', [...common, '--dump-dom', url], options);
+    await run('chromium', [...(await common()), `--screenshot=${file}`, url], options);
+    const { stdout } = await run('chromium', [...(await common()), '--dump-dom', url], options);
     return { dom: stdout, picture: (await readFile(file)).length };
   };
 }
