@@ -157,7 +157,7 @@ export async function deliveryWorld({ skewMs = 0 } = {}): Promise<DeliveryWorld>
       const url = new URL(`${gitlab.url}/team/delivery.git`);
       url.username = 'bot';
       url.password = bot.token;
-      await git('git', ['clone', '--quiet', '--depth', '5', url.href, checkout]);
+      await git('git', ['clone', '--quiet', '--depth', '5', url.href, checkout], { env: { PATH: path, HOME: folder } });
       return sha;
     },
     async sluice(args, options = {}) {
@@ -170,7 +170,8 @@ export async function deliveryWorld({ skewMs = 0 } = {}): Promise<DeliveryWorld>
       child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk.toString()));
       child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk.toString()));
       options.during?.((signal) => child.kill(signal));
-      const exit = await new Promise<number | null>((resolve) => {
+      const exit = await new Promise<number | null>((resolve, reject) => {
+        child.on('error', reject);
         child.on('close', resolve);
       });
       const text = stdout.join('');
