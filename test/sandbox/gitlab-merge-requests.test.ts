@@ -1,3 +1,5 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { startWorld } from './gitlab-fixture.ts';
 import type { Call, World } from './gitlab-fixture.ts';
@@ -141,14 +143,17 @@ test('squash and fast-forward projects', async () => {
 test('merge request pipelines, and auto merge once they succeed', async () => {
   const yaml = `
 workflow: { rules: [{ if: $CI_PIPELINE_SOURCE == "merge_request_event" }, { if: $CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH }] }
-check: { script: ["echo for !$CI_MERGE_REQUEST_IID into $CI_MERGE_REQUEST_TARGET_BRANCH_NAME of $CI_COMMIT_REF_NAME branch=[$CI_COMMIT_BRANCH]"] }
+check: { script: ["while [ ! -e $GATE ]; do sleep 0.1; done", "echo for !$CI_MERGE_REQUEST_IID into $CI_MERGE_REQUEST_TARGET_BRANCH_NAME of $CI_COMMIT_REF_NAME branch=[$CI_COMMIT_BRANCH]"] }
 `;
   const { path, url } = await prepared(yaml);
   world.gitlab.configureProject(path, { onlyAllowMergeIfPipelineSucceeds: true });
+  const gate = join(world.folder, 'gate');
+  world.gitlab.setVariable(path, { key: 'GATE', value: gate });
   await developer('POST', `${url}/merge_requests`, fields);
   await call('GET', `${url}/merge_requests/1`);
   const later = await call('PUT', `${url}/merge_requests/1/merge`, { auto_merge: true });
   expect(later.body).toMatchObject({ state: 'opened', merge_when_pipeline_succeeds: true });
+  await writeFile(gate, '');
   await world.gitlab.waitForPipelines();
   const request = (await call('GET', `${url}/merge_requests/1`)).body;
   expect(request).toMatchObject({
