@@ -88,13 +88,17 @@ export function connectApi(
         () => outgoing.destroy(new Error(`no answer within ${options.timeoutMs} ms`)),
         options.timeoutMs,
       );
+      let answered = false;
       outgoing.once('response', (answer) => {
+        answered = true;
         if (extra.stream) clearTimeout(limit);
         else answer.once('close', () => clearTimeout(limit));
       });
       outgoing.once('error', (error) => {
         clearTimeout(limit);
-        reject(error);
+        // The server closed the kept connection while it was not used (nodejs.org/api/http.html#requestreusedsocket).
+        if (outgoing.reusedSocket && !answered && isLost(error)) resolve(send(method, path, extra));
+        else reject(error);
       });
       outgoing.end(extra.body);
     });
@@ -186,6 +190,10 @@ function statusMessage(body: string): string {
     // Not JSON: a gateway's page.
   }
   return '';
+}
+
+function isLost(error: Error): boolean {
+  return 'code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
 }
 
 /** Network errors of node:http: the code says more than an empty message (AggregateError of happy eyeballs). */

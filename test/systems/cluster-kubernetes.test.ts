@@ -192,6 +192,22 @@ describe('trouble', () => {
     odd.close();
   });
 
+  test('a kept connection that the server has closed is no failure, for a post neither', async () => {
+    const used = new Set<unknown>();
+    await using server = createHttpServer((request, response) => {
+      const again = used.has(request.socket);
+      used.add(request.socket);
+      if (again) request.socket.destroy();
+      else response.end('{"items":[]}');
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const { port } = server.address() as AddressInfo;
+    const cluster = connect({ kubeconfig: kubeconfigFor(`http://127.0.0.1:${port}`) });
+    for (const _ of [1, 2]) expect(await cluster.post('/hook', {}, '{}')).toBe(200);
+    expect(await cluster.list(deployments, null)).toMatchObject({ items: [] });
+    expect(used.size).toBe(3);
+  });
+
   test('an abort gives its reason', async () => {
     kubernetes.interfere(() => 'hang');
     const abort = new AbortController();
