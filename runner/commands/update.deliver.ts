@@ -2,13 +2,14 @@ import type { AppChange } from '../../src/app/change.ts';
 import type { Config } from '../../src/config/config.ts';
 import { environmentOf } from '../../src/config/pair.ts';
 import type { Delivery } from '../../src/delivery/commit.ts';
-import { deliverByRequest, type RequestOptions } from '../../src/delivery/deliver-request.ts';
+import { deliverByRequest } from '../../src/delivery/deliver-request.ts';
 import { deliverByPush } from '../../src/delivery/deliver.ts';
 import { type FollowedStatus, type Following, followMerge, followStatuses } from '../../src/delivery/follow.ts';
 import type { Order, Workplace } from '../../src/delivery/order.ts';
 import { verifyOrigin } from '../../src/delivery/origin.ts';
 import { openPast } from '../../src/delivery/past.ts';
 import type { DeliveryPlace } from '../../src/delivery/place.ts';
+import { previewRequests } from '../../src/delivery/preview-request.ts';
 import { openTip } from '../../src/delivery/tip.ts';
 import { Fault } from '../../src/fault.ts';
 import type { DeliveryClone } from '../../src/systems/git-remote.ts';
@@ -46,11 +47,7 @@ export async function deliverChanges({ context, changes, place, common, clone }:
   }
   const ways = await waysOf(context, work, common, changes);
   const once = isTriggered(context);
-  if (ways.requests.length > 0 && !place.onGitLab) {
-    throw new Fault('usage', `${place.project} is not on this GitLab: merge requests need its API`, {
-      hint: 'Use --mode push, or run in a job of the GitLab that holds the delivery repository.',
-    });
-  }
+  const byRequest = ways.requests.length > 0 ? await requestWay(context, place, work) : null;
   const deliveries: Delivery[] = [];
   const refused: Fault[] = [];
   const pushes = ordersOf(context, { ...common, once }, ways.push);
@@ -60,17 +57,9 @@ export async function deliverChanges({ context, changes, place, common, clone }:
       unlessRefused(refused, HOLD, async () => deliveries.push(await deliverByPush(order, work))),
     );
   }
-  if (ways.requests.length > 0) {
-    const options: RequestOptions = {
-      gitlab: await context.gitlab(),
-      labels: values.list('label').length > 0 ? values.list('label') : ['sluice'],
-      autoMerge: values.boolean('auto-merge'),
-      key: context.secret('SLUICE_GITLAB_TOKEN') ?? null,
-    };
+  if (byRequest) {
     for (const order of ordersOf(context, { ...common, once }, ways.requests).flatMap(pairOrders)) {
-      await orTold(deliveries, () =>
-        unlessRefused(refused, OWN, async () => deliveries.push(await deliverByRequest(order, work, options))),
-      );
+      await orTold(deliveries, () => unlessRefused(refused, OWN, async () => deliveries.push(await byRequest(order))));
     }
   }
   if (refused.length > 0 && deliveries.length === 0) throw refused[0]!;
@@ -84,6 +73,31 @@ export async function deliverChanges({ context, changes, place, common, clone }:
     refused: refused.map(({ code, message }) => ({ code, message })),
     ...(followed ? { followed } : {}),
   });
+}
+
+/** How an order becomes a merge request, or with --dry-run its plan. Faults `usage`, `token_missing`. */
+async function requestWay(
+  context: Context,
+  place: DeliveryPlace,
+  work: Workplace,
+): Promise<(order: Order) => Promise<Delivery>> {
+  const { values, reporter } = context;
+  const dryRun = values.boolean('dry-run');
+  const key = context.secret('SLUICE_GITLAB_TOKEN') ?? null;
+  if (dryRun && !(place.onGitLab && key)) {
+    const why = place.onGitLab ? 'SLUICE_GITLAB_TOKEN is not set' : `${place.project} is not on this GitLab`;
+    reporter.warn(`the plan shows this change without what an open merge request already brings: ${why}`);
+    return previewRequests(null, work);
+  }
+  if (!place.onGitLab) {
+    throw new Fault('usage', `${place.project} is not on this GitLab: merge requests need its API`, {
+      hint: 'Use --mode push, or run in a job of the GitLab that holds the delivery repository.',
+    });
+  }
+  const gitlab = await context.gitlab();
+  if (dryRun) return previewRequests({ gitlab, key }, work);
+  const labels = values.list('label').length > 0 ? values.list('label') : ['sluice'];
+  return (order) => deliverByRequest(order, work, { gitlab, key, labels, autoMerge: values.boolean('auto-merge') });
 }
 
 /** Where several commits are to be made, none is before all of them are known to be possible. Faults as the deliveries. */

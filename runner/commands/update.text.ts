@@ -1,5 +1,5 @@
 import type { AppChange } from '../../src/app/change.ts';
-import type { Delivery } from '../../src/delivery/commit.ts';
+import type { DeliveredTarget, Delivery } from '../../src/delivery/commit.ts';
 import { followedExit, type FollowedStatus } from '../../src/delivery/follow.ts';
 import { formatTarget } from '../../src/delivery/message.ts';
 import type { TriggeredPipeline } from '../../src/delivery/trigger.ts';
@@ -48,13 +48,14 @@ export function updateResult(updated: Updated): CommandResult {
       environments: [...new Set(changes.flatMap((change) => change.environments))],
       mode: modeOf(updated),
       delivery: commit,
-      deliveries: deliveries.map(({ outcome: way, apps, environments, commit: made, skipped, attempts }) => ({
+      deliveries: deliveries.map(({ outcome: way, apps, environments, commit: made, skipped, attempts, request }) => ({
         outcome: way,
         apps,
         environments,
         commit: made,
         skipped,
         attempts,
+        ...(request ? { mergeRequest: request.open, carried: request.carried } : {}),
       })),
       manifest,
       ...(refused.length > 0 ? { refused } : {}),
@@ -62,7 +63,7 @@ export function updateResult(updated: Updated): CommandResult {
       ...(dryRun ? { diff } : {}),
       ...(updated.followed ? { followed: updated.followed } : {}),
     },
-    text: dryRun ? diff : textOf(updated, outcome),
+    text: dryRun ? `${deliveries.flatMap(carriedLines).join('')}${diff}` : textOf(updated, outcome),
     exit: worstExit([held ? 3 : 0, followedExit(updated.followed ?? [])]),
     dotenv: {
       SLUICE_OUTCOME: outcome,
@@ -82,9 +83,7 @@ function outcomeOf({ skipped, triggered, deliveries, dryRun }: Updated): string 
 
 function modeOf({ triggered, deliveries }: Updated): string | null {
   if (triggered) return 'trigger';
-  return (
-    [...new Set(deliveries.map((each) => (each.commit?.mergeRequest ? 'merge-request' : 'push')))].join(',') || null
-  );
+  return [...new Set(deliveries.map((each) => (each.request ? 'merge-request' : 'push')))].join(',') || null;
 }
 
 function textOf(updated: Updated, outcome: string): string {
@@ -93,7 +92,7 @@ function textOf(updated: Updated, outcome: string): string {
   if (triggered) return `triggered: pipeline ${triggered.id} of ${triggered.project}, ${triggered.url}\n`;
   const lines = updated.deliveries.flatMap((each) => [
     headline(each),
-    ...each.manifest.targets.map((target) => `  ${formatTarget(target)}`),
+    ...each.manifest.targets.map((target) => `  ${formatTarget(target)}${carriedMark(target)}`),
     ...each.skipped.map((pair) => `  ${pair.environment}/${pair.app} ${pair.reason}: ${pair.message}`),
   ]);
   for (const { code, message } of updated.refused ?? [])
@@ -102,6 +101,17 @@ function textOf(updated: Updated, outcome: string): string {
     lines.push(`${environment}/${app}: ${state ?? 'no status'}, ${description}`);
   }
   return `${lines.length === 0 ? outcome : lines.join('\n')}\n`;
+}
+
+function carriedMark({ carried }: DeliveredTarget): string {
+  return carried ? ' (carried)' : '';
+}
+
+/** Before a diff, where readers of diffs take no notice of it: what of it earlier updates brought. */
+function carriedLines({ request, manifest }: Delivery): readonly string[] {
+  return manifest.targets.flatMap((target) =>
+    target.carried ? [`# carried by ${request?.open?.url}: ${formatTarget(target)}\n`] : [],
+  );
 }
 
 function headline(delivery: Delivery): string {
@@ -114,7 +124,9 @@ function headline(delivery: Delivery): string {
 
 function summaryOf(updated: Updated, outcome: string): string {
   const rows = updated.deliveries.flatMap((each) => each.manifest.targets);
-  const table = rows.map((row) => `| ${row.file} | ${cell(row.path)} | ${cell(row.before)} | ${cell(row.after)} |`);
+  const table = rows.map(
+    (row) => `| ${row.file} | ${cell(row.path)}${carriedMark(row)} | ${cell(row.before)} | ${cell(row.after)} |`,
+  );
   const head = `### sluice update: ${outcome}\n\n${updated.deliveries.map((each) => `- ${headline(each)}`).join('\n')}\n`;
   return rows.length === 0 ? head : `${head}\n| file | where | old | new |\n|---|---|---|---|\n${table.join('\n')}\n`;
 }

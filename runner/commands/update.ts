@@ -5,7 +5,7 @@ export const updateCommand: Command = {
   name: 'update',
   summary: 'carry a new version into the delivery repository',
   description:
-    'Changes the image (or other values) of an app in the manifests of the delivery repository, byte by byte, and pushes one commit, or opens a merge request. Where others push at the same time everything is computed again on their commits; a pipeline that is older than what stands changes nothing.',
+    'Changes the image (or other values) of an app in the manifests of the delivery repository, byte by byte, and pushes one commit, or opens a merge request. Where others push at the same time everything is computed again on their commits; a pipeline that is older than what stands changes nothing. Where an open merge request already brings other images or values of the app, it brings them on; --dry-run reads them and marks them.',
   arguments: [],
   flags: [
     {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { faults, type FaultCode } from '../../src/fault.ts';
 import { checks } from '../../src/operations/doctor/finding.ts';
+import { NotTaken, Target } from './target-results.ts';
 
 /** Shapes of the documents that commands write with --format json (and to result.json). Further keys may be added. */
 
@@ -23,37 +24,6 @@ const Origin = z.object({
   commit: Sha,
   ref: z.string(),
   pipeline: z.int().nullable(),
-});
-
-const Target = z.object({
-  kind: z.enum(['path', 'kustomize-images', 'setter', 'helm-values', 'flux-source', 'chart', 'workload']),
-  file: z.string(),
-  line: z.int(),
-  column: z.int(),
-  path: z.string(),
-  image: z.string().nullable(),
-  before: z.string(),
-  after: z.string(),
-});
-
-const NotTaken = z.object({
-  kind: Target.shape.kind.nullable(),
-  file: z.string(),
-  line: z.int().optional(),
-  column: z.int().optional(),
-  image: z.string().nullable(),
-  reason: z.enum([
-    'precedence',
-    'shared',
-    'encrypted',
-    'template',
-    'unparsable',
-    'other-image',
-    'other-environment',
-    'unchanged',
-    'refused',
-  ]),
-  message: z.string(),
 });
 
 const Edit = z.object({
@@ -113,6 +83,12 @@ const Prune = z.object({
   ),
 });
 
+const DeliveredTarget = Target.extend({
+  carried: z.boolean().optional().describe('An earlier update brought it into the open merge request.'),
+});
+
+const MergeRequest = z.object({ iid: z.int(), url: z.string(), state: z.string(), branch: z.string() });
+
 const Update = z.object({
   outcome: z.string(),
   app: z.string().nullable().optional().describe('null: several.'),
@@ -124,7 +100,7 @@ const Update = z.object({
       project: z.string(),
       branch: z.string(),
       sha: Sha,
-      mergeRequest: z.object({ iid: z.int(), url: z.string(), state: z.string(), branch: z.string() }).nullable(),
+      mergeRequest: MergeRequest.nullable(),
       origins: z.array(Origin),
     })
     .nullable()
@@ -145,6 +121,8 @@ const Update = z.object({
           }),
         ),
         attempts: z.int(),
+        mergeRequest: MergeRequest.nullish().describe('The one that was open before, where changes arrive so.'),
+        carried: z.array(z.unknown()).optional().describe('What earlier updates brought into it.'),
       }),
     )
     .optional(),
@@ -153,7 +131,9 @@ const Update = z.object({
     .object({ project: z.string(), id: z.int(), url: z.string() })
     .optional()
     .describe('The delivery project’s pipeline, with --mode trigger.'),
-  manifest: z.object({ targets: z.array(Target), files: z.array(z.unknown()), notTaken: z.array(NotTaken) }).optional(),
+  manifest: z
+    .object({ targets: z.array(DeliveredTarget), files: z.array(z.unknown()), notTaken: z.array(NotTaken) })
+    .optional(),
   diff: z.string().optional(),
 });
 

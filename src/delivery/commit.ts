@@ -1,5 +1,5 @@
-import type { Origin } from '../app/change.ts';
-import type { ManifestChange } from '../manifest/change.ts';
+import type { AppChange, Origin } from '../app/change.ts';
+import type { ManifestChange, Target } from '../manifest/change.ts';
 
 /** Station 3, delivery: the commit (or merge request) in the delivery repository. */
 
@@ -37,6 +37,20 @@ export interface CommitClaim {
  */
 export type DeliveryOutcome = 'pushed' | 'unchanged' | 'superseded' | 'merge-request' | 'planned';
 
+/** A place that the change writes. */
+export interface DeliveredTarget extends Target {
+  /** An earlier update brought it: the open merge request carries it on. */
+  readonly carried?: boolean;
+}
+
+/** The merge request of a delivery. */
+export interface DeliveryRequest {
+  /** The one that was open before. */
+  readonly open: MergeRequestRef | null;
+  /** What earlier updates brought into it, and it still brings. */
+  readonly carried: readonly Pick<AppChange, 'images' | 'values' | 'origin'>[];
+}
+
 /** What `update` did in one way (push, or the merge request of one app and environment). */
 export interface Delivery {
   readonly outcome: DeliveryOutcome;
@@ -44,7 +58,9 @@ export interface Delivery {
   readonly environments: readonly string[];
   /** The commit made, or the one that stands; null where nothing was done. */
   readonly commit: DeliveryCommit | null;
-  readonly manifest: ManifestChange;
+  readonly manifest: Omit<ManifestChange, 'targets'> & { readonly targets: readonly DeliveredTarget[] };
+  /** Given where the change arrives by merge request. */
+  readonly request?: DeliveryRequest;
   /** Unified diff of the change. */
   readonly diff: string;
   /** Pairs of those asked for that were left alone, and why. */

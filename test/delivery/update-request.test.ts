@@ -217,8 +217,60 @@ describe('update by merge request', () => {
   });
 
   test('--dry-run opens nothing', async () => {
-    expect((await update({ args: ['--dry-run'] })).record.outcome).toBe('planned');
+    expect((await update({ args: ['--dry-run'] })).record).toMatchObject({ outcome: 'planned', mode: 'merge-request' });
     expect(await requests('all')).toEqual([]);
+  });
+
+  test('--dry-run shows what the open one already carries, marked, and writes nothing', async () => {
+    const file = 'apps/web/production/kustomization.yaml';
+    const two = `${START[file]!}  - name: worker\n    newTag: 1.0.0\n`;
+    await server.seed(PROJECT, new Map([[file, two]]), 'two images', { pipeline: false });
+    const opened = requestOf(await update());
+    const [before] = await requests();
+    const second = { image: 'worker=:3.1.0', pipeline: 11 };
+    const events: unknown[] = [];
+    const leave = server.on((event) => events.push(event));
+    const plan = await update({ ...second, args: ['--dry-run'] });
+    leave();
+    expect([events, await requests('all')]).toEqual([[], [before]]);
+    expect(plan.record).toMatchObject({
+      outcome: 'planned',
+      mode: 'merge-request',
+      delivery: null,
+      deliveries: [{ mergeRequest: { iid: opened?.iid }, carried: [{ images: [{ name: 'web', tag: '1.1.0' }] }] }],
+      manifest: { targets: [{ image: 'web', carried: true }, { image: 'worker' }] },
+    });
+    expect(plan.text).toBe(
+      `# carried by ${opened?.url}: ${file}: images[name=web].newTag 1.0.0 → 1.1.0\n${String(plan.record['diff'])}`,
+    );
+    const done = await update(second);
+    expect(done.record['manifest']).toEqual(plan.record['manifest']);
+    expect(done.text).toContain('1.0.0 → 1.1.0 (carried)\n');
+    expect(done.text).toContain('1.0.0 → 3.1.0\n');
+    // Neither an older pipeline's plan nor one that somebody else's commit stops looks as if it would be done.
+    const older = await update({ image: 'web=:1.0.9', pipeline: 9, args: ['--dry-run'] });
+    expect(older.record.outcome).toBe('superseded');
+    const person = { author: { name: 'Person', email: 'person@example.com' }, branch: 'sluice/production/web' };
+    await server.seed(PROJECT, new Map([['x', 'y']]), 'mine', { ...person, pipeline: false });
+    expect(await faultOf(update({ ...second, args: ['--dry-run'] }))).toMatchObject({ code: 'branch_taken' });
+  });
+
+  test('--dry-run with a token that cannot tell what the open one carries plans the change alone, and says so once', async () => {
+    await update();
+    const tokenOf = (scopes: readonly string[]) =>
+      server.createToken(PROJECT, { name: 'other', scopes, accessLevel: 40 }).token;
+    const [git, readOnly] = [tokenOf(['read_repository']), tokenOf(['read_api', 'read_repository'])];
+    const args = ['--dry-run', '--environment', 'staging'];
+    for (const [token, why] of [
+      ['', 'SLUICE_GITLAB_TOKEN is not set'],
+      [git, 'insufficient_scope'],
+      [readOnly, 'has not signed'],
+    ] as const) {
+      const env = { SLUICE_GIT_TOKEN: git, SLUICE_GITLAB_TOKEN: token };
+      const plan = await update({ image: 'web=:1.2.0', pipeline: 11, args, env });
+      expect(plan.record).toMatchObject({ outcome: 'planned', deliveries: [{ carried: [] }, { carried: [] }] });
+      expect(plan.told.filter((line) => line.includes('already brings'))).toEqual([expect.stringContaining(why)]);
+    }
   });
 
   test('a token without api scope is told', async () => {
