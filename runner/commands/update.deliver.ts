@@ -53,11 +53,13 @@ export async function deliverChanges({ context, changes, place, common, clone }:
   const pushes = ordersOf(context, { ...common, once }, ways.push);
   if (pushes.length + ways.requests.length > 1 && !dryRun) await planAll(pushes, work);
   for (const order of pushes) {
-    await orTold(deliveries, () =>
-      unlessRefused(refused, HOLD, async () => deliveries.push(await deliverByPush(order, work))),
-    );
+    await orTold(deliveries, async () => {
+      await afterOwn(deliveries, work);
+      await unlessRefused(refused, HOLD, async () => deliveries.push(await deliverByPush(order, work)));
+    });
   }
   if (byRequest) {
+    await orTold(deliveries, () => afterOwn(deliveries, work));
     for (const order of ordersOf(context, { ...common, once }, ways.requests).flatMap(pairOrders)) {
       await orTold(deliveries, () => unlessRefused(refused, OWN, async () => deliveries.push(await byRequest(order))));
     }
@@ -105,6 +107,11 @@ async function planAll(orders: readonly Order[], work: Workplace): Promise<void>
   for (const order of orders) {
     await unlessRefused([], HOLD, () => deliverByPush({ ...order, dryRun: true }, { ...work, note: () => {} }));
   }
+}
+
+/** What was pushed here before is no race of the next one: it begins on the tip that it made. */
+async function afterOwn(deliveries: readonly Delivery[], { clone, signal }: Workplace): Promise<void> {
+  if (deliveries.at(-1)?.outcome === 'pushed') await clone.refresh(signal);
 }
 
 /** A fault tells what was delivered before it. */
@@ -224,7 +231,7 @@ async function settingsOf(
   changes: readonly AppChange[],
 ): Promise<Config> {
   const tip = await openTip(work.clone, work.cache, work.signal);
-  const apps = changes.map((change) => `apps/${change.app}`);
+  const apps = changes.map((change) => [`apps/${change.app}`]);
   await work.past.begin(ordersOf(context, common, changes));
   await tip.prefetch(apps, ['sluice.yaml']);
   return common.config(tip);

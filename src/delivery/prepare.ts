@@ -10,7 +10,7 @@ import type { Order } from './order.ts';
 import type { Pace } from './pace.ts';
 import { isOrdered, type Past } from './past.ts';
 import { type EditPlan, type PairChange, planEdits } from './plan-edits.ts';
-import { readScopes } from './scope.ts';
+import { foldersOf, readScopes } from './scope.ts';
 import type { Tip } from './tip.ts';
 
 /** What an order comes to on one tip. */
@@ -33,7 +33,7 @@ const NOTHING: EditPlan = { manifest: { files: [], targets: [], notTaken: [] }, 
 export async function prepare(tip: Tip, past: Past, order: Order, pace: Pace): Promise<Prepared> {
   const fetching = await past.begin([order]);
   // Most apps live at their default path: so configuration and manifests mostly come in one batch.
-  const usual = order.changes.map((change) => `apps/${change.app}`);
+  const usual = order.changes.map((change) => [`apps/${change.app}`]);
   await tip.prefetch(usual, ['sluice.yaml']);
   const config = await order.config(tip);
   const asked = pairsOf(config, order);
@@ -138,6 +138,8 @@ async function pairChanges(
 ): Promise<{ readonly changes: readonly PairChange[]; readonly notes: readonly string[] }> {
   const changes: PairChange[] = [];
   const notes: string[] = [];
+  const apps = new Map(pairs.map(({ app }) => [app.name, app]));
+  await tip.prefetch([...apps.values()].map((app) => foldersOf(config, app)));
   for (const change of order.changes) {
     const own = pairs.filter((pair) => pair.app.name === change.app);
     if (own.length === 0) continue;

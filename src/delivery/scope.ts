@@ -48,6 +48,12 @@ async function reachAll(
   }
 }
 
+/** Folders in which the files of an app lie, those of all its environments. */
+export function foldersOf(config: Config, app: App): readonly string[] {
+  const pairs = config.environments.map((environment) => pairOf(config, app.name, environment.name));
+  return [app.path, ...pairs.flatMap((pair) => pair.artifacts.flatMap((artifact) => artifact.roots))];
+}
+
 /**
  * The scopes of an app for the environments asked for. Faults: `target_missing` where an environment's roots hold no
  * file, `path_outside`, `file_missing` for the file of a value, or of an explicit target of an image that changes.
@@ -60,7 +66,6 @@ export async function readScopes(
   change: { readonly images: readonly ImageChange[]; readonly values: readonly ValueChange[] },
 ): Promise<ReadonlyMap<string, Scope>> {
   const pairs = config.environments.map((environment) => pairOf(config, app.name, environment.name));
-  await tip.prefetch([app.path, ...pairs.flatMap((pair) => pair.artifacts.flatMap((artifact) => artifact.roots))]);
   const { reached, texts } = await reachAll(tip, pairs);
   const others = new Map<string, string>();
   const values = new Set(environments.flatMap((environment) => [...reached.get(environment)!.values]));

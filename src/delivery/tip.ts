@@ -7,8 +7,11 @@ import type { TreeEntry } from '../systems/git.ts';
 /** The files of one commit of the delivery repository; contents come on demand, each round in one batch. */
 export interface Tip extends Tree {
   readonly sha: string;
-  /** Fetches the manifests below folders (at most a few hundred) in one batch, since they will most likely be read. */
-  prefetch(folders: readonly string[], files?: readonly string[]): Promise<void>;
+  /**
+   * Fetches the manifests below the folders of each app (of one app at most a few hundred) in one batch, since they will
+   * most likely be read.
+   */
+  prefetch(apps: readonly (readonly string[])[], files?: readonly string[]): Promise<void>;
   /** Content by path; Fault `file_missing` where a path is no file. A symlink gives that of the file it leads to. */
   read(paths: Iterable<string>): Promise<ReadonlyMap<string, Uint8Array>>;
   /** The path that a symlink finally names (inside the repository), else the path itself; null where it leads nowhere. */
@@ -19,7 +22,7 @@ export interface Tip extends Tree {
 export type TipCache = Map<string, Uint8Array>;
 
 const MOST_LINKS = 20;
-/** Files that one prefetch brings at most: beyond, only what is really reached is fetched. */
+/** Files of one app that a prefetch brings at most: beyond, only what is really reached is fetched. */
 const MOST_FILES = 300;
 
 /** Opens the clone's tip. */
@@ -54,9 +57,13 @@ export async function openTip(clone: DeliveryClone, cache: TipCache, signal?: Ab
     sha: await clone.head(),
     ...tree,
     follow,
-    async prefetch(folders, files = []) {
-      const manifests = folders.flatMap((folder) => tree.below(folder)).filter((path) => /\.(ya?ml|json)$/.test(path));
-      const wanted = [...files, ...(manifests.length > MOST_FILES ? [] : manifests)];
+    async prefetch(apps, files = []) {
+      const manifests = apps.flatMap((folders) => {
+        const below = new Set(folders.flatMap((folder) => tree.below(folder)));
+        const own = [...below].filter((path) => /\.(ya?ml|json)$/.test(path));
+        return own.length > MOST_FILES ? [] : own;
+      });
+      const wanted = [...files, ...manifests];
       const found = wanted.flatMap((path) => entries.get(path) ?? []);
       await load(found.filter((entry) => entry.mode !== '160000'));
     },

@@ -56,6 +56,28 @@ describe('update --change', () => {
     expect(await world.tip()).toBe(tip);
   });
 
+  test('the files of many apps come in one batch', async () => {
+    const apps = ['one', 'two', 'three', 'four'];
+    const usual = (name: string) => name === 'one' || name === 'two';
+    const settings = apps.map((name) => `  ${name}: {${usual(name) ? '' : ` path: other/${name} `}}\n`).join('');
+    const files = [['sluice.yaml', SLUICE.replace('apps:\n', `apps:\n${settings}`)]];
+    for (const name of apps) {
+      const folder = `${usual(name) ? 'apps' : 'other'}/${name}`;
+      files.push([`${folder}/staging/kustomization.yaml`, `images: [{ name: ${name}, newTag: 1.0.0 }]\n`]);
+      for (let index = 0; index < 200; index += 1) files.push([`${folder}/${index}.yaml`, `${index}: ${folder}\n`]);
+    }
+    const inline = files.map(([path, text]) => `M 100644 inline ${path}\ndata ${text!.length}\n${text}\n`).join('');
+    const commit = 'commit refs/heads/main\ncommitter Test <test@example.com> 1767268800 +0000\ndata 4\nmany\n';
+    await world.git.git('shop/delivery.git', ['fast-import', '--quiet'], `${commit}from refs/heads/main^0\n${inline}`);
+    const asked = () =>
+      world.server.requests.filter((request) => request.startsWith('GET') && request.includes('upload')).length;
+    const before = asked();
+    const result = await batch(apps.map((name) => ({ ...image(name, '2.0.0'), environments: ['staging'] })));
+    expect(result).toMatchObject({ exit: 0, record: { outcome: 'pushed', apps } });
+    // The clone, the configuration with the apps at their usual place, the others.
+    expect(asked() - before).toBe(3);
+  });
+
   test('where one of several commits is not possible, none is made', async () => {
     const before = await world.tip();
     const changes = [
@@ -100,12 +122,13 @@ describe('update --change', () => {
     expect((await log('%s', '-1')).trim()).toBe('deploy(production): job 2.0.0');
   });
 
-  test('no commit claims a pair that it does not change', async () => {
+  test('no commit claims a pair that it does not change, and the second one is no race with the first', async () => {
     const before = await world.tip();
-    await batch([
+    const result = await batch([
       { ...image('web', '2.0.0'), environments: ['staging'] },
       { ...image('job', '2.0.0'), environments: ['production'] },
     ]);
+    expect(result.record).toMatchObject({ deliveries: [{ attempts: 1 }, { attempts: 1 }] });
     expect((await log('%s', `${before}..main`)).trim().split('\n')).toEqual([
       'deploy(production): job 2.0.0',
       'deploy(staging): web 2.0.0',
