@@ -36,6 +36,8 @@ describe('a rejected push is refused', () => {
     hook('The requested URL returned error: 503'),
     porcelain('deny updating a hidden ref'),
     porcelain('protected branch hook declined'),
+    `${porcelain('failed to update ref')}\nremote: error: cannot lock ref 'refs/heads/sluice/a': 'refs/heads/sluice' exists; cannot create 'refs/heads/sluice/a'`,
+    porcelain('refname conflict'),
   ])('%s', (output) => expect(classifyPush(output)).toBe('refused'));
 });
 
@@ -44,6 +46,7 @@ describe('a failed push is neither', () => {
     ["fatal: unable to access 'https://x/': The requested URL returned error: 403", 'refused-token'],
     ["fatal: unable to access 'https://x/': The requested URL returned error: 502", 'unavailable'],
     ["fatal: unable to access 'https://x/': Could not resolve host: x", 'unavailable'],
+    [`${porcelain('unpacker error')}\nremote: fatal: write error: No space left on device`, 'unavailable'],
     ['remote: HTTP Basic: Access denied\nfatal: Authentication failed', 'refused-token'],
   ])('%s', (output, why) => expect(classifyPush(output)).toBe(why));
 });
