@@ -53,7 +53,8 @@ export async function startGitLab(options: GitLabOptions): Promise<GitLabServer>
   registryAuthRoutes(app, state);
   pageRoutes(app, api);
   const listener = getRequestListener(app.fetch);
-  const server = createServer((request, response) => {
+  // As nginx does, which GitLab’s packages put in front of it; Node’s 5 s are shorter than a busy client may leave one idle.
+  const server = createServer({ keepAliveTimeout: 75_000 }, (request, response) => {
     void (async () => {
       if (await answerGit(state, engine, request, response)) return;
       if (await answerProxy(state, request, response)) return;

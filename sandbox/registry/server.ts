@@ -99,7 +99,8 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Regi
     send(request, response, answer, fault);
   }
 
-  const server = createServer((request, response) => {
+  // As nginx does in front of GitLab’s registry.
+  const server = createServer({ keepAliveTimeout: 75_000 }, (request, response) => {
     handle(request, response).catch((error: unknown) => {
       options.log?.(`${request.method} ${request.url} ${String(error)}`);
       response.destroy();

@@ -165,7 +165,8 @@ export function createApi(parts: ApiParts): Server {
     return send(response, result.code, result.body);
   }
 
-  return createServer((request, response) => {
+  // The real one keeps idle connections for minutes.
+  return createServer({ keepAliveTimeout: 75_000 }, (request, response) => {
     const url = new URL(request.url ?? '/', 'http://cluster');
     const target = readTarget(url.pathname, store.kinds);
     const verb = verbOf(request.method ?? 'GET', target, url.searchParams);
