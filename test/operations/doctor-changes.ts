@@ -46,7 +46,7 @@ async function gone(cluster: SimulatedCluster, { kind, metadata }: ClusterObject
   await cluster.until(
     kind,
     (all) => !all.some((one) => one.metadata.name === metadata.name && one.metadata.namespace === metadata.namespace),
-    30_000,
+    120_000,
   );
 }
 

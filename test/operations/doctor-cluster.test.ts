@@ -36,7 +36,7 @@ describe('sources', () => {
       (all) =>
         all.length === 1 &&
         all.every((one) => readyOf(one) === 'True' && one.metadata.generation === one.status?.['observedGeneration']),
-      30_000,
+      120_000,
     );
   });
   test('no interval that heals a lost notification', async () => {
@@ -109,7 +109,7 @@ describe('sources', () => {
     world.cluster.patch('OCIRepository', 'flux-system', 'podinfo', {
       metadata: { annotations: { 'reconcile.fluxcd.io/requestedAt': 'x1' } },
     });
-    await world.cluster.until('OCIRepository', (all) => all.some((one) => readyOf(one) === 'False'), 30_000);
+    await world.cluster.until('OCIRepository', (all) => all.some((one) => readyOf(one) === 'False'), 120_000);
     try {
       await expectFound(args, {
         id: 'source-failing',
@@ -122,7 +122,7 @@ describe('sources', () => {
       world.cluster.patch('OCIRepository', 'flux-system', 'podinfo', {
         metadata: { annotations: { 'reconcile.fluxcd.io/requestedAt': 'x2' } },
       });
-      await world.cluster.until('OCIRepository', (all) => all.some((one) => readyOf(one) === 'True'), 30_000);
+      await world.cluster.until('OCIRepository', (all) => all.some((one) => readyOf(one) === 'True'), 120_000);
     }
   });
 });

@@ -42,7 +42,7 @@ spec: { sourceRef: { kind: GitRepository, name: delivery }, path: ./apps/podinfo
     }
   };
   const ready = () =>
-    world.cluster.until('GitRepository', (all) => all.some((one) => readyOf(one) !== undefined), 30_000);
+    world.cluster.until('GitRepository', (all) => all.some((one) => readyOf(one) !== undefined), 120_000);
 
   test('a GitRepository of the delivery project, with a deploy token that reads', async () => {
     const reads = world.gitlab.createDeployToken('shop/delivery', { name: 'clone', scopes: ['read_repository'] });
@@ -55,7 +55,7 @@ spec: { sourceRef: { kind: GitRepository, name: delivery }, path: ./apps/podinfo
     expect(JSON.stringify(looked)).not.toContain(reads.token);
   });
   test('none', async () => {
-    await world.cluster.until('GitRepository', (all) => all.length === 0, 30_000);
+    await world.cluster.until('GitRepository', (all) => all.length === 0, 120_000);
     expectOpen(await look(), {
       id: 'source-missing',
       exit: 4,

@@ -38,7 +38,7 @@ describe('Receivers', () => {
     }
   };
   const settled = () =>
-    world.cluster.until('Receiver', (all) => all.every((one) => readyOf(one) !== undefined), 20_000);
+    world.cluster.until('Receiver', (all) => all.every((one) => readyOf(one) !== undefined), 120_000);
 
   test('ready, and its webhook path is the one that sync calls', async () => {
     await using _secret = await added(receiverSecret);

@@ -247,7 +247,11 @@ export async function doctorWorld(): Promise<DoctorWorld> {
     clock: systemClock(),
   });
   if (published.exit !== 0) throw new Error(published.text);
-  await cluster.until('Kustomization', (found) => found.some((one) => readyOf(one) === 'True'), 30_000);
+  // By itself source-controller would look again after as long as it has waited so far.
+  cluster.patch('OCIRepository', 'flux-system', 'podinfo', {
+    metadata: { annotations: { 'reconcile.fluxcd.io/requestedAt': 'published' } },
+  });
+  await cluster.until('Kustomization', (found) => found.some((one) => readyOf(one) === 'True'), 120_000);
 
   const all = stack.move();
   return {
