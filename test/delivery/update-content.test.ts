@@ -139,5 +139,5 @@ test.each([
     expect(text).not.toContain('hidden-password');
     expect(await w.tip()).toBe(w.first);
   },
-  60_000,
+  120_000,
 );

@@ -63,7 +63,7 @@ beforeEach(async () => {
     const address = `${server.url}/api/v4/projects/${encodeURIComponent(DELIVERY)}${path}`;
     return (await fetch(address, { headers: { 'private-token': delivering.token } })).json();
   };
-}, 60_000);
+}, 180_000);
 afterEach(async () => {
   await server.stop();
   await rm(folder, { recursive: true, force: true, maxRetries: 5 });
@@ -169,7 +169,7 @@ describe('update --mode trigger', () => {
     });
     expect(await staging()).toBe(overlay('1.0.0'));
     expect(await receive(['--allow-older'])).toMatchObject({ exit: 0, record: { outcome: 'pushed' } });
-  }, 60_000);
+  }, 120_000);
 
   test('where application and delivery are one project, the triggered pipeline triggers no other', async () => {
     const before = (await read('/pipelines')) as readonly unknown[];
