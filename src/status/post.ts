@@ -23,6 +23,11 @@ export interface Posted {
 export interface PostOptions {
   readonly clock: Clock;
   readonly signal: AbortSignal;
+  /**
+   * Ends waiting for the answer to a status that has been sent; default `signal`. GitLab carries out what it was sent,
+   * whether or not anybody waits: who posts a final state next must know that nothing overtakes it.
+   */
+  readonly sent?: AbortSignal | undefined;
   /** Milliseconds since the epoch until which an absent GitLab is asked again. */
   readonly deadline: number;
   /** Username of the token's bot; null: unknown. */
@@ -45,11 +50,16 @@ export interface PostOptions {
  */
 export async function post(gitlab: GitLab, report: StatusReport, options: PostOptions): Promise<Posted> {
   using limit = limitTo(options.deadline, options.clock, options.signal);
+  using sent = limitTo(options.deadline, options.clock, options.sent ?? options.signal);
   let last: Fault | undefined;
   for (let attempt = 0; ; attempt += 1) {
     try {
       const known = attempt === 0 ? options : { ...options, last: undefined };
-      return await postOnce(gitlab.within(limit.signal), report, known);
+      const send = async (wanted: StatusReport) => {
+        limit.signal.throwIfAborted();
+        return gitlab.within(sent.signal).postStatus(wanted);
+      };
+      return await postOnce({ ...gitlab.within(limit.signal), postStatus: send }, report, known);
     } catch (error) {
       options.signal.throwIfAborted();
       if (!(error instanceof Fault) || error.code !== 'gitlab_unavailable') throw error;

@@ -74,6 +74,7 @@ export function createBoard(options: BoardOptions): Board {
   const entries = new Map<string, Entry>();
   const turns = new Map<string, Promise<void>>();
   const normal = new AbortController();
+  const sent = new AbortController();
   const signal = AbortSignal.any([options.signal, normal.signal]);
   const bots = new Map<string, Promise<string | null>>();
   /** The pipeline that the statuses of a commit are attached to, once one of them is. */
@@ -99,7 +100,11 @@ export function createBoard(options: BoardOptions): Board {
     return entry;
   }
 
-  async function send(entry: Entry, report: Report, until: { signal: AbortSignal; deadline: number }): Promise<void> {
+  async function send(
+    entry: Entry,
+    report: Report,
+    until: { signal: AbortSignal; deadline: number; sent?: AbortSignal },
+  ): Promise<void> {
     const { line } = entry;
     entry.begun = true;
     try {
@@ -163,7 +168,7 @@ export function createBoard(options: BoardOptions): Board {
   async function takeTurn(entry: Entry, before: Promise<void> | undefined): Promise<void> {
     await before;
     const report = signal.aborted ? undefined : entry.queue.shift();
-    if (report !== undefined) await send(entry, report, { signal, deadline: options.deadline() });
+    if (report !== undefined) await send(entry, report, { signal, deadline: options.deadline(), sent: sent.signal });
   }
 
   function enqueue(entry: Entry): void {
@@ -195,12 +200,19 @@ export function createBoard(options: BoardOptions): Board {
         entry,
         final: entry.queue.find((queued) => isFinal(queued.state)) ?? report,
       }));
-      normal.abort(new Fault('terminated', 'closing'));
-      await Promise.allSettled(turns.values());
       const until = {
         signal: AbortSignal.timeout(withinMs),
         deadline: options.clock.now() + withinMs,
       };
+      normal.abort(new Fault('terminated', 'closing'));
+      // What GitLab is at comes first: a `running` that it takes up after `canceled` would stay open.
+      const answered = new AbortController();
+      options.clock.sleep(withinMs / 2, answered.signal).then(
+        () => sent.abort(new Fault('terminated', 'closing')),
+        () => undefined,
+      );
+      await Promise.allSettled(turns.values());
+      answered.abort();
       const open = late.filter(({ entry }) => isOpen(entry));
       const byCommit = Map.groupBy(open, ({ entry }) => commitOf(entry));
       await Promise.all(

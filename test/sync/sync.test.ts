@@ -1,5 +1,9 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { Fault } from '../../src/fault.ts';
+import { secret } from '../../src/secret.ts';
+import { systemClock } from '../../src/systems/clock-system.ts';
+import { connectGitLab } from '../../src/systems/gitlab-rest.ts';
 import { gitlabWorld } from '../status/world.ts';
 import type { GitLabWorld } from '../status/world.ts';
 import { targetsOf } from '../../src/sync/target.ts';
@@ -184,6 +188,33 @@ describe('every way out leaves a final state', () => {
     await expect(sync(options)).rejects.toBe(reason);
     expect(await openStatuses(world)).toEqual([]);
     expect(world.states().some((state) => state.endsWith('canceled'))).toBe(true);
+  });
+
+  test.each(['pending', 'running'])('GitLab takes up %s late: canceled comes after it', async (state) => {
+    await using world = await gitlabWorld();
+    const stop = new AbortController();
+    const slow = connectGitLab({
+      url: world.server.url,
+      token: secret(world.server.createToken('team', { name: 'slow', scopes: ['api'], accessLevel: 40 }).token),
+      tokenKind: 'private',
+      clock: systemClock(),
+      async fetch(input, init) {
+        const body = typeof init?.body === 'string' ? init.body : '';
+        if (stop.signal.aborted || !body.includes(`"state":"${state}"`)) return fetch(input, init);
+        // What has been sent is carried out, whether or not anybody waits for the answer.
+        const answer = delay(300).then(() => fetch(input, { ...init, signal: null }));
+        const gone = new Promise<never>((_, reject) => {
+          init?.signal?.addEventListener('abort', () => reject(init.signal!.reason as Error), { once: true });
+        });
+        stop.abort(new Fault('terminated', 'stop'));
+        return Promise.race([answer, gone]);
+      },
+    });
+    const more = { follow: endless, signal: stop.signal, gitlab: async () => slow };
+    await expect(sync(optionsIn(world, [production], more))).rejects.toThrow('stop');
+    await delay(600);
+    expect(world.states().at(-1)).toBe('sync: production/cart canceled');
+    expect(await openStatuses(world)).toEqual([]);
   });
 
   test('an error nobody caught, which aborts the run: failed', async () => {
