@@ -143,7 +143,14 @@ async function cleanUp(order: Order, work: Workplace, { gitlab }: RequestOptions
     await gitlab.updateMergeRequest(order.project, open.iid, { state: 'close' });
     work.note(`closed ${open.url}: ${work.clone.branch} already has what it brings, or something newer`);
   }
-  if (tip?.ours === true) await work.clone.deleteBranch(branch, tip.sha, work.signal);
+  if (tip?.ours !== true) return;
+  try {
+    await work.clone.deleteBranch(branch, tip.sha, work.signal);
+  } catch (error) {
+    // Branches may be protected from it; what was asked for is done.
+    if (!(error instanceof Fault) || error.code !== 'push_refused') throw error;
+    work.note(`branch ${branch} stays: ${error.message}`);
+  }
 }
 
 function commitOf(

@@ -46,8 +46,11 @@ const POLICY = [
   /\bGL-HOOK-ERR\b/,
 ];
 
-/** A branch whose name is the beginning of another's, as `sluice` of `sluice/staging/web`, stays in the way. */
-const IN_THE_WAY = /' exists; cannot create '|\(refname conflict\)/i;
+/**
+ * What lasts: a branch whose name is the beginning of another's, as `sluice` of `sluice/staging/web`, and a server whose
+ * receive.denyNonFastForwards lets no branch be rewritten.
+ */
+const LASTING = /' exists; cannot create '|\(refname conflict\)|denying non-fast-forward refs\//i;
 
 /** What git itself says of a branch that has moved on; in a hook's own words it would mean anything. */
 const RACED_STATUS = [/non-fast-forward/i, /fetch first/i, /stale info/i, /remote ref updated since checkout/i];
@@ -67,8 +70,8 @@ const STATUS = /^\s*!.*$/gm;
 export function classifyPush(output: string): 'raced' | 'refused' | GitFailure {
   const statuses = (output.match(STATUS) ?? []).join('\n');
   if (statuses === '' && /The requested URL returned error/i.test(output)) return classifyFetch(output);
+  if (LASTING.test(output)) return 'refused';
   if (RACED_STATUS.some((pattern) => pattern.test(statuses))) return 'raced';
-  if (IN_THE_WAY.test(output)) return 'refused';
   // The server could not keep the objects, e.g. for want of room.
   if (/\(unpacker error\)/i.test(statuses)) return 'unavailable';
   if (RACED.some((pattern) => pattern.test(output))) return 'raced';

@@ -115,6 +115,17 @@ describe('update by merge request', () => {
     expect((await api('GET', `/repository/branches/${encodeURIComponent('sluice/production/web')}`)).status).toBe(404);
   });
 
+  test('where its branch must not be deleted it stays, and nothing fails', async () => {
+    const opened = requestOf(await update());
+    const file = 'apps/web/production/kustomization.yaml';
+    const now = START[file]!.replace('1.0.0', '1.1.0');
+    await server.seed(PROJECT, new Map([[file, now]]), 'by hand', { pipeline: false });
+    const protection = { name: 'sluice/*', push_access_level: 40, merge_access_level: 40 };
+    expect((await api('POST', '/protected_branches', protection)).status).toBe(201);
+    expect(await update()).toMatchObject({ exit: 0, record: { outcome: 'unchanged' } });
+    expect(await gitlab().mergeRequest(PROJECT, opened!.iid)).toMatchObject({ state: 'closed' });
+  });
+
   test('updates of several images of one app share it, and none is lost', async () => {
     const file = 'apps/web/production/kustomization.yaml';
     const two = `${START[file]!}  - name: worker\n    newTag: 1.0.0\n`;

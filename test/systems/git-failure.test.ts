@@ -38,6 +38,7 @@ describe('a rejected push is refused', () => {
     porcelain('protected branch hook declined'),
     `${porcelain('failed to update ref')}\nremote: error: cannot lock ref 'refs/heads/sluice/a': 'refs/heads/sluice' exists; cannot create 'refs/heads/sluice/a'`,
     porcelain('refname conflict'),
+    `${porcelain('non-fast-forward')}\nremote: error: denying non-fast-forward refs/heads/main (you should pull first)`,
   ])('%s', (output) => expect(classifyPush(output)).toBe('refused'));
 });
 
