@@ -37,7 +37,7 @@ export function receiverProxy(world: World): ServiceProxy {
 
 /** notification-controller's own receiver port, where the Authorization header arrives. */
 export function createReceiverServer(world: World): Server {
-  return createServer((request, response) => {
+  return createServer({ keepAliveTimeout: 75_000 }, (request, response) => {
     const parts: Buffer[] = [];
     request.on('data', (part: Buffer) => parts.push(part));
     request.on('end', () => {

@@ -105,7 +105,7 @@ export async function startKubernetes(): Promise<KubernetesDouble> {
     return send(200, { kind: 'List', metadata: { resourceVersion: String(version), ...more }, items });
   }
 
-  const server = createServer((request: IncomingMessage, response) => {
+  const server = createServer({ keepAliveTimeout: 75_000 }, (request: IncomingMessage, response) => {
     const parts: Buffer[] = [];
     request.on('data', (part: Buffer) => parts.push(part));
     request.on('end', () => {

@@ -16,7 +16,7 @@ export async function startWebServer(
   answer: (request: Received) => { readonly status?: number; readonly json: unknown },
 ) {
   const received: Received[] = [];
-  const server = createServer((incoming, outgoing) => {
+  const server = createServer({ keepAliveTimeout: 75_000 }, (incoming, outgoing) => {
     const parts: Buffer[] = [];
     incoming.on('data', (part: Buffer) => parts.push(part));
     incoming.on('end', () => {

@@ -12,7 +12,7 @@ export interface Front extends AsyncDisposable {
 /** Opens a front of the server at `target`. */
 export async function openFront(target: string): Promise<Front> {
   const waiting = new Set<() => void>();
-  const server = createServer((incoming, answer) => {
+  const server = createServer({ keepAliveTimeout: 75_000 }, (incoming, answer) => {
     for (const tell of waiting) tell();
     const { method, url: path, headers } = incoming;
     const outgoing = forward(new URL(path ?? '/', target), { method, headers }, (from) => {
