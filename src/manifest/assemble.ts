@@ -67,18 +67,23 @@ function isChange(planned: Planned): boolean {
   return planned.before !== planned.after || ('write' in planned.how && planned.how.write.type === 'add');
 }
 
+function isSet({ how }: Planned): boolean {
+  return 'write' in how && how.write.type === 'set';
+}
+
 function fileEdits(all: readonly Planned[], changing: readonly Planned[]): readonly Edit[] {
   const manifest = changing.map(({ how }) => ('manifest' in how ? how.manifest : null)).find((each) => each !== null);
   const edits: Edit[] = [];
   const replacing = new Map<string, Edit>();
   const push = (edit: Edit, planned: Planned): void => {
-    const range = `${edit.start} ${edit.end}`;
+    const range = `${edit.start} ${edit.end} ${isSet(planned)}`;
     const same = replacing.get(range);
     if (!same) edits.push(edit);
     else if (same.text !== edit.text) conflict(planned);
-    if (edit.end > edit.start) replacing.set(range, edit);
+    if (isSet(planned) || edit.end > edit.start) replacing.set(range, edit);
   };
-  for (const planned of changing) {
+  // A key that is added after an empty value comes after what fills it.
+  for (const planned of [...changing.filter(isSet), ...changing.filter((each) => !isSet(each))]) {
     const { how } = planned;
     if ('edit' in how) push(how.edit, planned);
     else for (const edit of editsOf(how.manifest, how.write)) push(edit, planned);

@@ -1,4 +1,4 @@
-import { isAlias, isScalar } from 'yaml';
+import { isAlias, isScalar, isSeq } from 'yaml';
 import { Fault } from '../fault.ts';
 import type { Edit } from './change.ts';
 import { eachNode, resolve } from './document.ts';
@@ -118,12 +118,17 @@ function flowRanges(file: ManifestFile): readonly (readonly [number, number])[] 
   return ranges;
 }
 
-/** A value for a key that has none: `key:` becomes `key: value`. */
+/** A mark after which a value may stand (`:` of a key, `-` of a list's item), and what stands beside it. */
+interface Mark {
+  readonly type: string;
+  readonly offset: number;
+}
+
+/** A value for a key or an item that has none: `key:` becomes `key: value`, `-` becomes `- value`. */
 function fillEmpty(file: ManifestFile, write: Write & { type: 'set' }, pair: AnyPair | null): Edit {
-  const token = (pair as { srcToken?: { sep?: readonly { type: string; offset: number; source: string }[] } } | null)
-    ?.srcToken;
-  const colon = token?.sep?.find((each) => each.type === 'map-value-ind');
-  if (!colon || token?.sep?.some((each) => each.type === 'anchor' || each.type === 'tag')) {
+  const beside = pair ? besideKey(pair) : besideItem(write);
+  const mark = beside.find(({ type }) => type === 'map-value-ind' || type === 'seq-item-ind');
+  if (!mark || beside.some(({ type }) => type === 'anchor' || type === 'tag')) {
     return refuse(
       file,
       pair?.key.range?.[0] ?? write.node?.range?.[0] ?? 0,
@@ -131,11 +136,32 @@ function fillEmpty(file: ManifestFile, write: Write & { type: 'set' }, pair: Any
       'there is no value here that could be replaced',
     );
   }
-  const start = colon.offset + 1;
+  const start = mark.offset + 1;
   const flow = inFlow(file, start);
   const text = scalarText(file, write.after, { style: 'plain', text: '', flow });
+  // One blank at the end of the line is the one before the value.
+  if (!flow && /^ (?:\r?\n|$)/.test(file.text.slice(start, start + 3)))
+    return { start: start + 1, end: start + 1, text };
   const next = file.text[start];
   return { start, end: start, text: ` ${text}${flow && next !== undefined && !/[\s,\]}]/.test(next) ? ' ' : ''}` };
+}
+
+function besideKey(pair: AnyPair): readonly Mark[] {
+  return (pair as { srcToken?: { sep?: readonly Mark[] } }).srcToken?.sep ?? [];
+}
+
+/** The parser keeps no token of an empty item: its list has what stands there. */
+function besideItem({ document, node }: Write & { type: 'set' }): readonly Mark[] {
+  const item = resolve(document, node);
+  let found: readonly Mark[] = [];
+  eachNode(document.root, (list) => {
+    const index = isSeq(list) ? list.items.indexOf(item) : -1;
+    if (index === -1) return;
+    const { items = [] } = list.srcToken as { items?: readonly { readonly start: readonly Mark[] }[] };
+    found =
+      items.map(({ start }) => start).filter((marks) => marks.some(({ type }) => type === 'seq-item-ind'))[index] ?? [];
+  });
+  return found;
 }
 
 /** `key: value` written in the style of the pair beside it. */
@@ -149,7 +175,8 @@ function pairText(file: ManifestFile, write: Write & { type: 'add' }, flow: bool
 
 /** Colon and space between key and value of a pair. */
 function separator(file: ManifestFile, pair: AnyPair): string {
-  const between = file.text.slice(pair.key.range![1], pair.value?.range?.[0] ?? 0);
+  const [start, end] = pair.value?.range ?? [0, 0];
+  const between = start === end ? '' : file.text.slice(pair.key.range![1], start);
   return /^ *: *$/.test(between) && between.trim() === ':' ? between : ': ';
 }
 

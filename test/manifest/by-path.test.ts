@@ -47,6 +47,21 @@ describe('paths', () => {
     expect(faultOf(() => edited(text, { set: [[path, 'x']] })).code).toBe('usage');
   });
 
+  test.each([
+    ['l:\r\n- a\r\n-   # b\r\n- \r\n', '/l/1', 'v', 'l:\r\n- a\r\n- v   # b\r\n- \r\n'],
+    ['l:\r\n- a\r\n-\r\n- \r\n', '/l/2', 'a: b', 'l:\r\n- a\r\n-\r\n- "a: b"\r\n'],
+    ['- - - \n  -\n-', '/0/0/0', 'v', '- - - v\n  -\n-'],
+    ['- - - \n  -\n-', '/1', 'v', '- - - \n  -\n- v'],
+    ['l:\n  - k: # c\n  - k: \n', 'l[1].k', 'v', 'l:\n  - k: # c\n  - k: v\n'],
+  ])('nothing stands there: %j %s', (empty, path, value, after) => {
+    const set = [path, value] as const;
+    expect(edited(empty, { set: [set, set] })).toBe(after);
+  });
+
+  test.each(['- &a\n', '- !t\n', '-\n  k:\n', '- - a\n'])('no empty item: %j', (list) => {
+    expect(faultOf(() => edited(list, { set: [['/0', 'v']] })).code).toBe('edit_refused');
+  });
+
   test('a map, and an ambiguous list item, are refused', () => {
     expect(faultOf(() => edited(text, { set: [['/a/list', 'x']] }))).toMatchObject({
       code: 'edit_refused',

@@ -193,6 +193,8 @@ describe('a key without value', () => {
     ['{v: , b: 1}\n', '{v: two , b: 1}\n'],
     ['{v:, b: 1}\n', '{v: two, b: 1}\n'],
     ['v:   \r\nb: 1\r\n', 'v: two   \r\nb: 1\r\n'],
+    ['v: \r\nb: 1\r\n', 'v: two\r\nb: 1\r\n'],
+    ['v: ', 'v: two'],
   ])('%j', (before, after) => {
     expect(set(before, 'two')).toBe(after);
   });

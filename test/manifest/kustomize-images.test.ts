@@ -11,6 +11,12 @@ const set = (text: string, image: string): string => edited(text, { image }, pat
 
 describe('an entry of images', () => {
   test.each([
+    [
+      'empty tag, digest to be added',
+      'images:\n- name: app\n  newTag:\n',
+      `app:2@${sha('b')}`,
+      `images:\n- name: app\n  newTag: "2"\n  digest: ${sha('b')}\n`,
+    ],
     ['tag', 'images:\n- name: app\n  newTag: "1"\n', 'app:2', 'images:\n- name: app\n  newTag: "2"\n'],
     [
       'tag by newName',

@@ -28,6 +28,8 @@ const scalar = fc.record({
   anchor: fc.boolean(),
   comment: fc.constantFrom('', '', ' # note', '   # a: b "c" {', '\t# tab', '  # é😀'),
   gap: fc.constantFrom(' ', '  ', '     '),
+  /** Nothing stands there, in block style; whether a blank ends the line. */
+  empty: fc.constantFrom(null, null, null, null, null, '', ' '),
 });
 type Scalar = typeof scalar extends fc.Arbitrary<infer T> ? T : never;
 
@@ -116,7 +118,12 @@ const printedAny: fc.Arbitrary<Printed> = shape.map((given) => {
   };
   /** After `key:` or `-`: the value and the end of its line. */
   const valueAt = (path: string, node: Tree, column: number): void => {
-    if (node.type === 'scalar') {
+    if (node.type === 'scalar' && node.scalar.empty !== null) {
+      const blank = node.scalar.empty;
+      const start = text.length + (node.scalar.comment === '' ? blank.length : 0);
+      put(`${blank}${node.scalar.comment}\n`);
+      values.push({ document, path, text: '', start, end: start });
+    } else if (node.type === 'scalar') {
       put(node.scalar.gap);
       scalarAt(path, node.scalar, false);
       put(`${node.scalar.comment}\n`);
