@@ -12,6 +12,7 @@ import { findInBlocks } from './target/block.ts';
 import { findCharts } from './target/chart.ts';
 import { findFluxSources } from './target/flux-source.ts';
 import { findHelmValues } from './target/helm-values.ts';
+import { findInlinePatches } from './target/inline-patch.ts';
 import { findKustomizeImages } from './target/kustomize-images.ts';
 import { readLine, setLine } from './target/line.ts';
 import { findLoneTags } from './target/lone-tag.ts';
@@ -127,6 +128,7 @@ function candidatesOf(
       ...finders.flatMap((find) => find(manifest, document)),
       ...findSetters(manifest, document, mentions.namesOf),
       ...findLoneTags(document, mentions.releasesOf(manifest.path), mentions.imagesOf),
+      ...findInlinePatches(manifest, document, mentions.imagesOf),
     ])
     .flatMap((slot) => {
       const weak = slot.kind === 'chart' && slot.names[0] !== change.name;

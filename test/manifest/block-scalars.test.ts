@@ -73,4 +73,45 @@ describe('an inline patch that update cannot edit', () => {
     expect(after(overlay('x/app:v2'))).toBe(deployment.replace('app:v1', 'app:v2'));
     expect(after(overlay('x/app:v1', 'images: [{name: x/app, newTag: v1}]\n'))).toBe(deployment);
   });
+
+  const release =
+    'kind: HelmRelease\nmetadata: {name: app}\nspec:\n  values:\n    image:\n      repository: x/app\n      tag: v1\n';
+  const patched = (kustomization: string, named: Readonly<Record<string, string>> = { 'base/release.yaml': release }) =>
+    editedAll({ ...named, 'a/kustomization.yaml': kustomization }, { image: 'x/app:v2', mode: 'update' });
+  const merge = (tag: string, rest = '', name = 'app'): string =>
+    `resources: [../base]\npatches:\n- patch: |\n    kind: HelmRelease\n    metadata: {name: ${name}}\n    spec: {values: {image: {tag: ${tag}}}}\n${rest}`;
+  const operation = (path: string, target = 'kind: HelmRelease, name: app'): string =>
+    `resources: [../base]\npatches:\n- target: {${target}}\n  patch: |-\n    - {op: replace, path: ${path}, value: v1}\n`;
+  const flux = (text: string): string =>
+    `apiVersion: kustomize.toolkit.fluxcd.io/v1\nkind: Kustomization\nmetadata: {name: f}\nspec:\n${text.replace(/^resources.*\n/, '').replace(/^(?=.)/gm, '  ')}`;
+
+  test.each([
+    ['of a tag alone', merge('v1'), 'a/kustomization.yaml:3:10'],
+    ['for a target', merge('v1', '  target: {kind: HelmRelease, name: app}\n', 'any'), 'a/kustomization.yaml:3:10'],
+    ['in old form', merge('v1').replace('patches:\n- patch:', 'patchesStrategicMerge:\n-'), 'kustomization.yaml:3:3'],
+    ['of a Flux Kustomization', flux(merge('v1')), 'a/kustomization.yaml:6:12'],
+    ['by an operation', operation('/spec/values/image/tag'), 'a/kustomization.yaml:4:10'],
+  ])('would undo what is done to the HelmRelease, %s: refused', (_, text, place) => {
+    expect(faultOf(() => patched(text))).toMatchObject({
+      code: 'edit_refused',
+      message: expect.stringContaining(place),
+    });
+  });
+
+  test.each([
+    ['the version stands there', merge('v2')],
+    ['another HelmRelease', merge('v1', '', 'other')],
+    ['another target', merge('v1', '  target: {kind: HelmRelease, name: other}\n')],
+    ['a target of another kind', merge('v1', '  target: {kind: Deployment, name: app}\n')],
+    ['another image’s tag', merge('v1').replace('image:', 'sidecar:')],
+    ['a repository of its own', merge('v1').replace('{tag:', '{repository: y/app, tag:')],
+    ['another path', operation('/spec/values/sidecar/tag')],
+    ['an operation on another object', operation('/spec/values/image/tag', 'kind: HelmRelease, name: other')],
+    ['a setter goes before it', merge('v1'), release.replace('tag: v1', 'tag: v1 # {"$imagepolicy": "a:b:tag"}')],
+  ])('of a HelmRelease does no harm: %s', (_, text, base = release) => {
+    expect(patched(text, { 'base/release.yaml': base })).toEqual({
+      'base/release.yaml': base.replace('v1', 'v2'),
+      'a/kustomization.yaml': text,
+    });
+  });
 });
