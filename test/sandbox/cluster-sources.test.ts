@@ -36,7 +36,7 @@ async function tokenService() {
       ),
     );
   });
-  await new Promise<void>((resolve) => server.listen(0, 'localhost', resolve));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => void server.close());
   return { asked, realm: `http://localhost:${(server.address() as AddressInfo).port}/jwt/auth` };
 }

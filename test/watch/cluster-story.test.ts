@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { systemClock } from '../../src/systems/clock-system.ts';
+import { fastClock } from '../doubles/fast-clock.ts';
 import { fluxObjects, one, sampleApp, startWorld } from '../sandbox/cluster-world.ts';
 import { annotated, commits, follow, followedIn, namespaceDemo } from './cluster-world.ts';
 
@@ -118,9 +118,9 @@ test('exactly the rights of the published Role are enough; less is named', async
 test('a cluster that is away until the deadline is a fault, a refused token too', async () => {
   const { world, first } = await deployed();
   world.cluster.scripts.offline(true);
-  const clock = systemClock();
+  const clock = fastClock(1);
   const followed = followedIn(world, first, commits[0]);
-  await expect(follow(world, followed, { deadline: clock.now() + 2_000 })).rejects.toMatchObject({
+  await expect(follow(world, followed, { clock, deadline: clock.now() + 2_000 })).rejects.toMatchObject({
     code: 'cluster_unavailable',
   });
   world.cluster.scripts.offline(false);
@@ -183,8 +183,10 @@ test('a controller that does nothing ends with the time, and says what was waite
   const { world } = await deployed();
   world.cluster.scripts.pause('kustomize-controller');
   const wanted = await world.push('team/app', 'main', sampleApp('1.0.1'), annotated(commits[1]));
+  const clock = fastClock(1);
   const { verdict, phases } = await follow(world, followedIn(world, wanted, commits[1]), {
-    deadline: systemClock().now() + 2_000,
+    clock,
+    deadline: clock.now() + 2_000,
   });
   expect(verdict).toMatchObject({
     verdict: 'timed-out',

@@ -1,9 +1,9 @@
 import { requestReconcile } from '../../src/notify/reconcile.ts';
 import { connectCluster } from '../../src/systems/cluster-kubernetes.ts';
-import { systemClock } from '../../src/systems/clock-system.ts';
 import { fetchHttp } from '../../src/systems/http-fetch.ts';
 import { followCluster, type FollowOptions } from '../../src/watch/follow.ts';
 import type { Followed, Observation, Verdict } from '../../src/watch/verdict.ts';
+import { fastClock } from '../doubles/fast-clock.ts';
 import type { ClusterWorld } from '../sandbox/cluster-world.ts';
 
 /** Commits in their order: each contains those before it. */
@@ -47,7 +47,7 @@ export async function follow(
   followed: Followed,
   more: Partial<FollowOptions> & { readonly token?: string } = {},
 ): Promise<{ verdict: Verdict; phases: readonly string[] }> {
-  const clock = systemClock();
+  const clock = more.clock ?? fastClock(1);
   const signal = new AbortController().signal;
   const context = 'team/agents:eu';
   const cluster = connectCluster({
