@@ -65,6 +65,16 @@ function compose(tokens: readonly CST.Token[], text: string, place: (offset: num
   return { documents, error: documents.flatMap(({ errors }) => errors)[0] };
 }
 
+/** As `parseText`, for a text that stands in a value; null where it is no YAML that could be read. */
+export function parseInner(text: string): ManifestFile | null {
+  try {
+    return parseText('', text);
+  } catch (error) {
+    if (error instanceof Fault) return null;
+    throw error;
+  }
+}
+
 /** Offset of the first token nested too deep, or null; without recursion, since the depth is the very question. */
 function tooDeep(tokens: readonly unknown[]): number | null {
   const stack: { readonly token: unknown; readonly depth: number }[] = tokens.map((token) => ({ token, depth: 0 }));

@@ -104,6 +104,13 @@ describe('an inline patch that update cannot edit', () => {
     ['another target', merge('v1', '  target: {kind: HelmRelease, name: other}\n')],
     ['a target of another kind', merge('v1', '  target: {kind: Deployment, name: app}\n')],
     ['another image’s tag', merge('v1').replace('image:', 'sidecar:')],
+    [
+      'repository and version stand there',
+      merge('v2').replace(
+        /\{values.*/,
+        '\n      values:\n        image:\n          repository: x/app\n          tag: v2',
+      ),
+    ],
     ['a repository of its own', merge('v1').replace('{tag:', '{repository: y/app, tag:')],
     ['another path', operation('/spec/values/sidecar/tag')],
     ['an operation on another object', operation('/spec/values/image/tag', 'kind: HelmRelease, name: other')],

@@ -1,12 +1,14 @@
 import { isMap, isScalar, isSeq } from 'yaml';
+import type { ImageChange } from '../../app/change.ts';
 import { readImage } from '../../app/image.ts';
-import { keyText } from '../document.ts';
+import { keyText, parseInner, textOf } from '../document.ts';
 import type { ManifestDocument, ManifestFile, Node } from '../document.ts';
 import { stepInto } from '../path.ts';
 import type { Step } from '../path.ts';
 import { styleOf } from '../scalar.ts';
 import { labelOf, referenceText } from '../slot.ts';
 import type { ImageSlot } from '../slot.ts';
+import { findHelmValues } from './helm-values.ts';
 
 const line = /^[ \t]*(?:- +)*["']?(?:image|repository|newName|value)["']?[ \t]*:[ \t]+["']?([^\s"'#]+)/gm;
 
@@ -39,6 +41,19 @@ function slotsIn(
 ): readonly ImageSlot[] {
   const [start, end] = node.range ?? [0, 0];
   const patch = steps.some((step) => step.type === 'key' && step.key.startsWith('patches'));
+  let known: readonly ImageSlot[] | null = null;
+  const parts = (): readonly ImageSlot[] => {
+    const inner = known === null ? parseInner(textOf(node)) : null;
+    return (known ??= inner?.documents.flatMap((each) => findHelmValues(inner, each)) ?? []);
+  };
+  /** An image in parts holds the wanted version already, wherever its name stands. */
+  const isSo = (name: string, change: ImageChange): boolean => {
+    const writes = parts().flatMap((slot) => (slot.names.includes(name) ? [slot.write(change)] : []));
+    return (
+      writes.length > 0 &&
+      writes.flat().every((write) => typeof write !== 'string' && write.type === 'set' && write.before === write.after)
+    );
+  };
   return [...file.text.slice(start, end).matchAll(line)].flatMap((match) => {
     const image = readImage(match[1]!);
     if (!image) return [];
@@ -52,7 +67,7 @@ function slotsIn(
         path: labelOf(document, steps),
         ...(patch && { overrides: true }),
         write: (change) =>
-          referenceText(change, image) === match[1]
+          referenceText(change, image) === match[1] || isSo(image.name, change)
             ? []
             : `${image.name} stands in a block scalar (| or >), whose text is not edited`,
       },

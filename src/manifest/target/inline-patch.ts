@@ -1,6 +1,5 @@
 import { isMap, isScalar, isSeq } from 'yaml';
-import { Fault } from '../../fault.ts';
-import { heldBy, keyText, parseText, resolve, textOf } from '../document.ts';
+import { heldBy, keyText, parseInner, resolve, textOf } from '../document.ts';
 import type { ManifestDocument, ManifestFile, Node, YAMLMap } from '../document.ts';
 import { formatPath, parsePath, stepInto } from '../path.ts';
 import type { Step } from '../path.ts';
@@ -88,19 +87,10 @@ function slotsIn(document: ManifestDocument, patch: InlinePatch, imagesOf: Image
   if (target !== null && told('kind') !== 'HelmRelease') return [];
   const near: ImagesOf = (release) =>
     imagesOf(release).filter((each) => namespace === '' || each.namespace === '' || each.namespace === namespace);
-  return documentsIn(patch.text).flatMap((inner) => {
+  return (parseInner(patch.text)?.documents ?? []).flatMap((inner) => {
     if (isSeq(inner.root)) return name === '' ? [] : operationSlots(inner, near(name));
     return inner.kind === 'HelmRelease' ? findLoneTags(name === '' ? inner : { ...inner, name }, [], near) : [];
   });
-}
-
-function documentsIn(text: string): readonly ManifestDocument[] {
-  try {
-    return parseText('patch', text).documents;
-  } catch (error) {
-    if (error instanceof Fault) return [];
-    throw error;
-  }
 }
 
 /** JSON 6902 operations that set the tag or digest of a known image. */
