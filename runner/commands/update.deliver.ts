@@ -15,6 +15,7 @@ import { Fault } from '../../src/fault.ts';
 import type { DeliveryClone } from '../../src/systems/git-remote.ts';
 import type { CommandResult } from '../command.ts';
 import type { Context } from '../context.ts';
+import { endingGitLab } from './update.gitlab.ts';
 import { type CommonOrder, ordersOf } from './update.order.ts';
 import { updateResult } from './update.text.ts';
 
@@ -96,7 +97,7 @@ async function requestWay(
       hint: 'Use --mode push, or run in a job of the GitLab that holds the delivery repository.',
     });
   }
-  const gitlab = await context.gitlab();
+  const gitlab = await endingGitLab(context);
   if (dryRun) return previewRequests({ gitlab, key }, work);
   const labels = values.list('label').length > 0 ? values.list('label') : ['sluice'];
   return (order) => deliverByRequest(order, work, { gitlab, key, labels, autoMerge: values.boolean('auto-merge') });
@@ -159,7 +160,7 @@ async function followAll(
 ): Promise<readonly FollowedStatus[]> {
   const { clock, deadline, signal, reporter } = context;
   const work: Following = {
-    gitlab: await context.gitlab(),
+    gitlab: await endingGitLab(context),
     clock,
     deadline,
     signal,
@@ -211,7 +212,8 @@ async function waysOf(
   const claimed = changes.filter((change) => inJob && (triggered || change.origin !== null));
   const settings = mode === undefined || claimed.length > 0 ? await settingsOf(context, work, common, changes) : null;
   for (const change of claimed) {
-    if (settings) await verifyOrigin(change, settings, await context.gitlabFor(change.app), triggeredAt);
+    if (!settings) continue;
+    await verifyOrigin(change, settings, await endingGitLab(context, context.gitlabFor(change.app)), triggeredAt);
   }
   if (mode === 'push') return { push: changes, requests: [] };
   if (mode === 'merge-request' || settings === null) return { push: [], requests: changes };

@@ -2,6 +2,7 @@ import { parseClaim } from '../../src/delivery/message.ts';
 import { parseRequestBlock, requestBranch } from '../../src/delivery/request-text.ts';
 import { Fault } from '../../src/fault.ts';
 import type { Context } from '../context.ts';
+import { endingGitLab } from './update.gitlab.ts';
 
 /** Sources of pipelines that somebody starts on a commit that is there already. */
 const asked = ['api', 'chat', 'pipeline', 'trigger', 'web'];
@@ -21,7 +22,7 @@ export async function ownCommit(context: Context): Promise<boolean> {
   if (project === undefined || commit === undefined || context.secret('SLUICE_GITLAB_TOKEN') === undefined)
     return false;
   try {
-    const gitlab = await context.gitlab();
+    const gitlab = await endingGitLab(context);
     const brought = (await gitlab.commitMergeRequests(project, commit)).filter(
       (request) => request.state === 'merged' && !request.fork && request.mergeCommit === commit,
     );

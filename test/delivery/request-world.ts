@@ -6,6 +6,7 @@ import { updateCommand } from '../../runner/commands/update.ts';
 import type { GitLabServer, TokenHandle } from '../../sandbox/gitlab/handle.ts';
 import { startGitLab } from '../../sandbox/gitlab/server.ts';
 import type { CommandResult } from '../../runner/command.ts';
+import type { Context } from '../../runner/context.ts';
 import type { MergeRequestRef } from '../../src/delivery/commit.ts';
 import type { Clock } from '../../src/systems/clock.ts';
 import type { GitLabMergeRequest } from '../../src/systems/gitlab.ts';
@@ -51,8 +52,11 @@ export interface Run {
   readonly image?: string;
   readonly pipeline?: number;
   readonly args?: readonly string[];
+  readonly signal?: AbortSignal;
+  readonly systems?: Partial<Context>;
 }
-export function update({ mode = 'merge-request', image = 'web=:1.1.0', pipeline = 10, args = [], env = {} }: Run = {}) {
+export function update(run: Run = {}) {
+  const { mode = 'merge-request', image = 'web=:1.1.0', pipeline = 10, args = [], env = {}, signal, systems } = run;
   const way = mode === null ? [] : ['--mode', mode];
   const base = ['--delivery', PROJECT, '--app', 'web', '--environment', 'production', '--image', image];
   return runCommand(updateCommand, [...base, ...way, '--no-verify-image', ...args], {
@@ -63,6 +67,8 @@ export function update({ mode = 'merge-request', image = 'web=:1.1.0', pipeline 
     },
     folder,
     clock,
+    ...(signal ? { signal } : {}),
+    ...(systems ? { systems } : {}),
   });
 }
 export const gitlab = () => connectGitLab({ url: server.url, token: secret(bot.token), tokenKind: 'private', clock });
