@@ -69,7 +69,11 @@ export async function runJob(state: State, row: Row, part: JobPart, input: JobIn
     const reader = logReader(folder, masked, row);
     part.raw = reader.raw;
     part.log = reader.shown;
-    const end = await execute(state, row, part, { folder, work, seconds, values });
+    // Canceled while it was prepared: there is no script yet that could be told.
+    const end: JobEnd =
+      row.status === 'canceling'
+        ? { status: 'canceled', exitCode: null, failureReason: null }
+        : await execute(state, row, part, { folder, work, seconds, values });
     const finished = reader.close(end);
     part.raw = () => finished.raw;
     part.log = () => finished.shown;

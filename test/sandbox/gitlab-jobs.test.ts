@@ -71,6 +71,14 @@ slow:
   expect((await world.as(null)('GET', '/job', undefined, { 'job-token': token })).status).toBe(401);
 });
 
+test('cancel, while the job is prepared: its script does not run to its end', async () => {
+  const { path, url } = await all.create('slow: { script: ["sleep 20", "echo done"] }\n');
+  const job = await all.runningJob(path, 'slow');
+  expect((await call('POST', `${url}/jobs/${job}/cancel`)).status).toBe(201);
+  expect((await all.outcome(url)).states).toEqual({ slow: 'canceled' });
+  expect(world.gitlab.jobLog(path, job)).not.toContain('\ndone\n');
+});
+
 test('a job may push to its own project when allowed; that starts no pipeline', async () => {
   const yaml = `push:
   script:
