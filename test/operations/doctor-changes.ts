@@ -1,3 +1,8 @@
+// What doctor loads on first use is loaded here: while a busy machine loads it, answers that wait run out of time.
+import '../../runner/commands/doctor.run.ts';
+import '../../src/systems/cluster-kubernetes.ts';
+import '../../src/systems/gitlab-inspect.ts';
+import '../../src/systems/registry-inspect.ts';
 import type { ClusterObject, SimulatedCluster } from '../../sandbox/cluster/handle.ts';
 import type { DoctorWorld } from './doctor-world.ts';
 
