@@ -5,7 +5,7 @@ import type { Files } from './files.ts';
 import { streamBlobs } from './git-blobs.ts';
 import { type GitIdentity, signCommit, writeCommit } from './git-commit.ts';
 import { allowedProtocol, type GitSetting, gitEnvironment, tokenHeader, withoutUser } from './git-environment.ts';
-import { classifyFetch, fetchFault } from './git-failure.ts';
+import { classifyFetch, fetchFault, roomFault } from './git-failure.ts';
 import { type Git, openRepository } from './git-local.ts';
 import { isRedirect, movedTo } from './git-moved.ts';
 import { openBranchPast } from './git-past.ts';
@@ -102,7 +102,10 @@ async function cloned(options: DeliveryGitOptions, cloning: Cloning): Promise<De
   const offline = { ...gitEnvironment(slow), GIT_NO_LAZY_FETCH: '1' };
   const bare = `${folder}/delivery.git`;
   const git: Git = (args, more = {}) => processes.run('git', args, { cwd: bare, env, ...more });
-  const locally: Git = (args, more = {}) => git(args, { ...more, env: { ...offline, ...more.env } });
+  const locally: Git = (args, more = {}) =>
+    git(args, { ...more, env: { ...offline, ...more.env } }).catch((error: unknown) => {
+      throw roomFault(error, url) ?? error;
+    });
   const patiently = patience({ clock, url, deadline: options.deadline });
   const patient: Git = (args, more = {}) => patiently((abort) => git(args, { ...more, signal: abort }), more.signal);
   const pushing = pushesWithoutFetch(git, env);

@@ -90,7 +90,8 @@ const TRANSIENT = [
 ];
 
 /** This side's disk is full, or a limit (signal 25 is SIGXFSZ) reached; the server's own lines begin with "remote:". */
-const NO_ROOM = /^(?!remote:).*(No space left on device|Disk quota exceeded|File too large|died of signal 25)/im;
+const NO_ROOM =
+  /^(?!remote:).*(No space left on device|Out of diskspace|Disk quota exceeded|File too large|died of signal 25)/im;
 
 /** Is the failure one that may be gone in a moment? What the server says of itself ("remote:") tells nothing of the connection. */
 export function isTransient(stderr: string): boolean {
@@ -120,6 +121,14 @@ export function serverWords(output: string): string {
   );
 }
 
+/** Fault `file_unreadable` where git failed since this machine has no room for the repository; else null. */
+export function roomFault(error: unknown, url: string): Fault | null {
+  if (!(error instanceof ProcessFailure) || !NO_ROOM.test(error.stderr)) return null;
+  return new Fault('file_unreadable', `${withoutUser(url)} cannot be kept here: ${serverWords(error.stderr)}`, {
+    hint: 'Free space in the folder of temporary files (TMPDIR), or raise the limits of the job.',
+  });
+}
+
 /**
  * The Fault for a failed talk with a git server: `token_refused`, `branch_missing`, `git_unavailable`, or
  * `file_unreadable` where this machine has no room. Anything that is no failure of git (a Fault, an abort) comes back
@@ -129,11 +138,8 @@ export function fetchFault(error: unknown, url: string, branch: string | null): 
   if (!(error instanceof ProcessFailure)) return error;
   const where = withoutUser(url);
   const words = serverWords(error.stderr);
-  if (NO_ROOM.test(error.stderr)) {
-    return new Fault('file_unreadable', `${where} cannot be kept here: ${words}`, {
-      hint: 'Free space in the folder of temporary files (TMPDIR), or raise the limits of the job.',
-    });
-  }
+  const room = roomFault(error, url);
+  if (room !== null) return room;
   switch (classifyFetch(error.stderr)) {
     case 'refused-token':
       return new Fault('token_refused', `${where}: ${words}`, {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { classifyPush, isTransient, serverWords } from '../../src/systems/git-failure.ts';
+import { classifyPush, isTransient, roomFault, serverWords } from '../../src/systems/git-failure.ts';
+import { ProcessFailure } from '../../src/systems/process.ts';
 
 const porcelain = (reason: string, flag = '[remote rejected]') =>
   `To https://gitlab.example.com/shop/delivery.git\n!\tabc:refs/heads/main\t${flag} (${reason})\nDone\nerror: failed to push some refs`;
@@ -50,6 +51,13 @@ describe('a failed push is neither', () => {
     [`${porcelain('unpacker error')}\nremote: fatal: write error: No space left on device`, 'unavailable'],
     ['remote: HTTP Basic: Access denied\nfatal: Authentication failed', 'refused-token'],
   ])('%s', (output, why) => expect(classifyPush(output)).toBe(why));
+});
+
+test('a commit that finds no room here is no bug, and what the server says of its own room is not about this machine', () => {
+  const failure = (stderr: string) => new ProcessFailure('git', 128, stderr, '');
+  const full = "fatal: sha1 file 'objects/pack/tmp_idx_a' write error. Out of diskspace";
+  expect(roomFault(failure(full), 'https://x/y.git')).toMatchObject({ code: 'file_unreadable', exit: 2 });
+  expect(roomFault(failure(`remote: ${full}`), 'https://x/y.git')).toBeNull();
 });
 
 test('a hook that speaks of connections is not tried again', () => {
