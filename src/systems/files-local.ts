@@ -1,5 +1,5 @@
 import { createWriteStream, rmSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, readdir, rename, rm, symlink } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, readdir, rename, rm, stat, symlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { Fault } from '../fault.ts';
@@ -85,7 +85,11 @@ export function localFiles(folder: string, temporaryFolder: string): Files {
         return found.sort();
       } catch (error) {
         if (error instanceof Fault) throw error;
-        return null;
+        const kind = await stat(at(path)).catch(() => null);
+        if (kind === null || kind.isFile()) return null;
+        throw new Fault('file_unreadable', `${path}: neither a file nor a folder, but a pipe, socket or device`, {
+          hint: 'Name a file or a folder.',
+        });
       }
     },
     async temporary(prefix) {

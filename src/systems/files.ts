@@ -21,7 +21,7 @@ export interface Files {
   link(path: string, target: string): Promise<void>;
   /**
    * Files below a folder, recursively (not .git, nothing behind links), paths as given + '/' + relative, sorted; null
-   * where it is no folder.
+   * where it is no folder. Rejects with `Fault` `file_unreadable`, for a pipe, socket or device too: reading may not end.
    */
   list(path: string): Promise<readonly string[] | null>;
   /** A new private temporary folder, removed on disposal. */

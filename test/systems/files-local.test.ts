@@ -88,3 +88,14 @@ test('what a killed run has staged goes with the next file written there; what a
     await rm(folder, { recursive: true, force: true, maxRetries: 5 });
   }
 });
+
+test('a pipe is neither a file nor a folder: who waited for its content would wait for ever', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'sluice-test-'));
+  try {
+    await promisify(execFile)('mkfifo', [join(folder, 'pipe.yaml')]);
+    await expect(localFiles(folder, folder).list('pipe.yaml')).rejects.toMatchObject({ code: 'file_unreadable' });
+    expect(await localFiles(folder, folder).list('none')).toBeNull();
+  } finally {
+    await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+});
