@@ -154,7 +154,7 @@ export function ordersOf(context: Context, common: CommonOrder, changes: readonl
 
 /** The same as far as the flags and the job tell: enough for `pastNeeded`. */
 export function datedGroups(
-  { values, job }: Context,
+  { values, job, clock }: Context,
   changes: readonly AppChange[],
 ): readonly Pick<Order, 'environments' | 'changes' | 'origin' | 'pipelineCreatedAt' | 'allowOlder'>[] {
   return groupChanges(changes).map((group) => {
@@ -162,7 +162,9 @@ export function datedGroups(
       !values.given('source-pipeline') &&
       group.origin?.project === job.project &&
       group.origin?.pipeline === job.pipelineId;
-    const pipelineCreatedAt = (own ? job.pipelineCreatedAt : undefined) ?? null;
+    // Commits have the times of runners: on one that is behind GitLab they would all be too old to be looked at.
+    const pipelineCreatedAt =
+      own && job.pipelineCreatedAt !== undefined ? Math.min(job.pipelineCreatedAt, clock.now()) : null;
     return { ...group, pipelineCreatedAt, allowOlder: values.boolean('allow-older') };
   });
 }

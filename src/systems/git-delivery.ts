@@ -38,6 +38,7 @@ export interface DeliveryGitOptions {
   readonly notice?: (text: string) => void;
 }
 
+const DAY = 86_400;
 /** Hexadecimal digits of a commit id. */
 const SHA1_LENGTH = 40;
 /** After a lost race the files that changed are needed most likely, and are few: they come with their commits. */
@@ -239,7 +240,7 @@ async function cloned(options: DeliveryGitOptions, cloning: Cloning): Promise<De
       yield* contents(oids.slice(read), abort);
     },
     async commit(parent, files, message) {
-      const at = Math.floor(clock.now() / 1000);
+      const at = dateOn(tip.history.find((commit) => commit.sha === parent)?.committedAt ?? 0, clock.now());
       const known = parent === tip.sha ? tip.tree : await repository.tree(parent);
       const modes = new Map(known.map((entry) => [entry.path, entry.mode]));
       const sha = await writeCommit(locally, parent, files, modes, message, identity, at);
@@ -252,6 +253,15 @@ async function cloned(options: DeliveryGitOptions, cloning: Cloning): Promise<De
     remoteBranch: (name, abort) => tipOf(patient, url, `${folder}/branch.git`, name, identity, abort),
     [Symbol.asyncDispose]: () => used.disposeAsync(),
   };
+}
+
+/**
+ * Seconds since the epoch that a commit gets: not before its parent, which a runner whose clock is ahead has made. Servers
+ * cut a history at the first commit that is older than asked for. A clock that is days ahead is not followed.
+ */
+function dateOn(parentAt: number, now: number): number {
+  const at = Math.floor(now / 1000);
+  return parentAt > at && parentAt - at < DAY ? parentAt : at;
 }
 
 /** Tip of a branch, read in a repository of its own, so that its depth does not cut the clone's history. */

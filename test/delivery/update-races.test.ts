@@ -44,6 +44,14 @@ describe('older and newer', () => {
     const late = await w.update({ pipeline: 11, env: { CI_PIPELINE_CREATED_AT: '' } });
     expect(late.record.outcome).toBe('superseded');
   });
+
+  test('an older pipeline is superseded on a runner whose clock is far behind GitLab’s', async () => {
+    await w.update({ pipeline: 12, image: 'web=:1.2.0' });
+    await w.git.commit('shop/delivery.git', { x: '1' }, { at: NOW / 1000 });
+    const ahead = new Date(NOW + 86_400_000).toISOString();
+    const late = await w.update({ pipeline: 11, env: { CI_PIPELINE_CREATED_AT: ahead } });
+    expect(late.record.outcome).toBe('superseded');
+  });
 });
 
 describe('races', () => {

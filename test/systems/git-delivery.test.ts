@@ -43,6 +43,17 @@ describe('a commit', () => {
     await world.git('delivery.git', ['fsck', '--strict']);
   });
 
+  test.each([
+    ['seconds', 600, 1_800_000_600],
+    ['days', 200_000, 1_800_000_000],
+  ])('on one whose clock was %s ahead', async (_, ahead, expected) => {
+    await world.commit('delivery.git', { y: '1' }, { at: 1_800_000_000 + ahead });
+    await using clone = await connect().clone(url, 'main');
+    const sha = await clone.commit(await clone.head(), new Map([['n', bytes('n')]]), 'm');
+    const raw = await world.git('.', ['-C', clone.folder, 'cat-file', 'commit', sha]);
+    expect(/committer .* (\d+) \+0000/.exec(raw)?.[1]).toBe(String(expected));
+  });
+
   test('is refused on symlinks', async () => {
     await world.commit('delivery.git', { link: 'apps/web/a.yaml' }, { mode: '120000' });
     await using clone = await connect().clone(url, 'main');
