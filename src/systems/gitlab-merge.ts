@@ -52,6 +52,8 @@ export function connectMergeRequests(
           description: fields.description,
           labels: fields.labels.join(','),
           removeSourceBranch: true,
+          // Its branch is one commit, of whose message a squash would keep the title alone.
+          squash: false,
         });
         return fitting(mergeRequestSchema, answer);
       } catch (error) {

@@ -159,14 +159,15 @@ describe('update by merge request', () => {
     expect((await requests())[0]?.title).toBe('Draft: Deploy web 1.2.0 to production');
   });
 
-  test('after a merge the next version opens another', async () => {
+  test('after a merge an older version is superseded, where others are squashed too, and the next opens another', async () => {
+    server.configureProject(PROJECT, { squash: 'default_on' });
     const opened = requestOf(await update());
     await merge(opened!);
+    const late = await update({ image: 'web=:1.0.5', pipeline: 9 });
+    expect(late.record.outcome).toBe('superseded');
     const next = await update({ image: 'web=:1.2.0', pipeline: 12 });
     expect(next.record.outcome).toBe('merge-request');
     expect(requestOf(next)?.iid).not.toBe(opened?.iid);
-    const late = await update({ image: 'web=:1.0.5', pipeline: 9 });
-    expect(late.record.outcome).toBe('superseded');
   });
 
   test('--auto-merge merges, --wait follows to the verdict on the merged commit', async () => {
