@@ -1,13 +1,14 @@
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
-/** What takes minutes, or looks closely at the simulated GitLab: `npm run test:long`. */
+/** What takes minutes, or looks closely at the simulated GitLab and its registry: `npm run test:long`. */
 const longTests = [
+  'test/artifact/{registry-faults,retention-registries}.test.ts',
   'test/component-project.test.ts',
   'test/delivery/update-trigger.test.ts',
   'test/delivery/update-trigger-input.test.ts',
-  'test/sandbox/gitlab-{agents,downstream,includes,inputs,jobs,merge-requests,pipelines,request-pipelines}.test.ts',
-  'test/story/{component-refusals,form,own,pipeline-includes,pipeline-kinds,pipelines,publish-modes}.test.ts',
+  'test/sandbox/gitlab-{agents,downstream,includes,inputs,jobs,merge-requests,pipelines,registry-api,request-pipelines}.test.ts',
+  'test/story/{bad-input-cluster,component-refusals,form,own,pipeline-includes,pipeline-kinds,pipelines,publish-modes}.test.ts',
   'test/story/{readme,truth-table}.test.ts',
   'test/sync/{cli-trouble,missing-context,watch-statuses}.test.ts',
   'test/templates/jobs.test.ts',
