@@ -2,6 +2,7 @@ import { createServer, type Server } from 'node:http';
 import type { ServiceProxy } from './api/server.ts';
 import { answerHook } from './flux/receiver.ts';
 import type { World } from './flux/world.ts';
+import { KEEP_ALIVE_MS } from '../keep-alive.ts';
 
 const services = [
   'webhook-receiver',
@@ -37,7 +38,7 @@ export function receiverProxy(world: World): ServiceProxy {
 
 /** notification-controller's own receiver port, where the Authorization header arrives. */
 export function createReceiverServer(world: World): Server {
-  return createServer({ keepAliveTimeout: 75_000 }, (request, response) => {
+  return createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
     const parts: Buffer[] = [];
     request.on('data', (part: Buffer) => parts.push(part));
     request.on('end', () => {

@@ -32,6 +32,7 @@ import { getProject } from './lookup.ts';
 import type { State } from './state.ts';
 import { addUser, createSigner, newSecret } from './tokens.ts';
 import { autoMergeOnEnd } from './merge-requests.ts';
+import { KEEP_ALIVE_MS } from '../keep-alive.ts';
 
 const wallClock: Clock = {
   now: () => Date.now(),
@@ -53,8 +54,7 @@ export async function startGitLab(options: GitLabOptions): Promise<GitLabServer>
   registryAuthRoutes(app, state);
   pageRoutes(app, api);
   const listener = getRequestListener(app.fetch);
-  // As nginx does, which GitLab’s packages put in front of it; Node’s 5 s are shorter than a busy client may leave one idle.
-  const server = createServer({ keepAliveTimeout: 75_000 }, (request, response) => {
+  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
     void (async () => {
       if (await answerGit(state, engine, request, response)) return;
       if (await answerProxy(state, request, response)) return;

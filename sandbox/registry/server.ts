@@ -6,6 +6,7 @@ import { blobRoutes, unsupported } from './blobs.ts';
 import { createFaults, type Fault, type Faults } from './faults.ts';
 import { manifestRoutes, type Deletes } from './manifests.ts';
 import { createStore, digestOf, type Store } from './store.ts';
+import { KEEP_ALIVE_MS } from '../keep-alive.ts';
 
 /** How the registry behaves. */
 export interface RegistryOptions {
@@ -99,8 +100,7 @@ export async function startRegistry(options: RegistryOptions = {}): Promise<Regi
     send(request, response, answer, fault);
   }
 
-  // As nginx does in front of GitLab’s registry.
-  const server = createServer({ keepAliveTimeout: 75_000 }, (request, response) => {
+  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
     handle(request, response).catch((error: unknown) => {
       options.log?.(`${request.method} ${request.url} ${String(error)}`);
       response.destroy();

@@ -1,7 +1,7 @@
+import { isLostConnection } from './connection.ts';
 import type { Http } from './http.ts';
 
 const READS = new Set(['GET', 'HEAD']);
-const LOST = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']);
 
 /**
  * HTTP by the platform's fetch; redirects are answers, not followed, so that credentials stay where they were sent.
@@ -21,15 +21,10 @@ export function fetchHttp(): Http {
           ...(body === undefined ? {} : { body: typeof body === 'string' ? body : Buffer.from(body) }),
         });
       const answer = await send().catch((error: unknown) => {
-        if (READS.has(method) && isLost(error)) return send();
+        if (READS.has(method) && error instanceof Error && isLostConnection(error.cause)) return send();
         throw error;
       });
       return { status: answer.status, headers: answer.headers, body: new Uint8Array(await answer.arrayBuffer()) };
     },
   };
-}
-
-function isLost(error: unknown): boolean {
-  const cause = error instanceof Error ? error.cause : undefined;
-  return cause instanceof Error && 'code' in cause && LOST.has(String(cause.code));
 }

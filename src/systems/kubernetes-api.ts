@@ -3,6 +3,7 @@ import { Agent as HttpsAgent, request as requestHttps, type RequestOptions } fro
 import { setTimeout as delay } from 'node:timers/promises';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { Fault } from '../fault.ts';
+import { isLostConnection } from './connection.ts';
 
 /** One answer of the API server; every status but the agent proxy's own refusals, 401 and unavailability. */
 export interface ApiAnswer {
@@ -97,7 +98,7 @@ export function connectApi(
       outgoing.once('error', (error) => {
         clearTimeout(limit);
         // The server closed the kept connection while it was not used (nodejs.org/api/http.html#requestreusedsocket).
-        if (outgoing.reusedSocket && !answered && isLost(error)) resolve(send(method, path, extra));
+        if (outgoing.reusedSocket && !answered && isLostConnection(error)) resolve(send(method, path, extra));
         else reject(error);
       });
       outgoing.end(extra.body);
@@ -190,10 +191,6 @@ function statusMessage(body: string): string {
     // Not JSON: a gateway's page.
   }
   return '';
-}
-
-function isLost(error: Error): boolean {
-  return 'code' in error && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
 }
 
 /** Network errors of node:http: the code says more than an empty message (AggregateError of happy eyeballs). */

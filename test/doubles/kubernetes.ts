@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { KEEP_ALIVE_MS } from '../../sandbox/keep-alive.ts';
 
 /** Any object as the API server keeps it. */
 export interface StoredObject {
@@ -105,7 +106,7 @@ export async function startKubernetes(): Promise<KubernetesDouble> {
     return send(200, { kind: 'List', metadata: { resourceVersion: String(version), ...more }, items });
   }
 
-  const server = createServer({ keepAliveTimeout: 75_000 }, (request: IncomingMessage, response) => {
+  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request: IncomingMessage, response) => {
     const parts: Buffer[] = [];
     request.on('data', (part: Buffer) => parts.push(part));
     request.on('end', () => {

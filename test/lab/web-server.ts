@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { KEEP_ALIVE_MS } from '../../sandbox/keep-alive.ts';
 
 /** A request as it came. */
 export interface Received {
@@ -16,7 +17,7 @@ export async function startWebServer(
   answer: (request: Received) => { readonly status?: number; readonly json: unknown },
 ) {
   const received: Received[] = [];
-  const server = createServer({ keepAliveTimeout: 75_000 }, (incoming, outgoing) => {
+  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (incoming, outgoing) => {
     const parts: Buffer[] = [];
     incoming.on('data', (part: Buffer) => parts.push(part));
     incoming.on('end', () => {

@@ -1,5 +1,6 @@
 import { createServer, request as forward } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { KEEP_ALIVE_MS } from '../../sandbox/keep-alive.ts';
 
 /** A loopback address in front of a server, which tells of each request before it passes it on unchanged. */
 export interface Front extends AsyncDisposable {
@@ -12,7 +13,7 @@ export interface Front extends AsyncDisposable {
 /** Opens a front of the server at `target`. */
 export async function openFront(target: string): Promise<Front> {
   const waiting = new Set<() => void>();
-  const server = createServer({ keepAliveTimeout: 75_000 }, (incoming, answer) => {
+  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (incoming, answer) => {
     for (const tell of waiting) tell();
     const { method, url: path, headers } = incoming;
     const outgoing = forward(new URL(path ?? '/', target), { method, headers }, (from) => {

@@ -11,6 +11,7 @@ import { discover } from './discovery.ts';
 import { review } from './review.ts';
 import { readTarget, type Target, verbOf } from './target.ts';
 import { streamWatch } from './watch-stream.ts';
+import { KEEP_ALIVE_MS } from '../../keep-alive.ts';
 
 /** What scripts change while the server runs. */
 export interface ApiState {
@@ -165,8 +166,7 @@ export function createApi(parts: ApiParts): Server {
     return send(response, result.code, result.body);
   }
 
-  // The real one keeps idle connections for minutes.
-  return createServer({ keepAliveTimeout: 75_000 }, (request, response) => {
+  return createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
     const url = new URL(request.url ?? '/', 'http://cluster');
     const target = readTarget(url.pathname, store.kinds);
     const verb = verbOf(request.method ?? 'GET', target, url.searchParams);
