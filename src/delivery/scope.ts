@@ -48,9 +48,13 @@ async function reachAll(
   }
 }
 
+function pairsOfApp(config: Config, app: App): readonly Pair[] {
+  return config.environments.map((environment) => pairOf(config, app.name, environment.name));
+}
+
 /** Folders in which the files of an app lie, those of all its environments. */
 export function foldersOf(config: Config, app: App): readonly string[] {
-  const pairs = config.environments.map((environment) => pairOf(config, app.name, environment.name));
+  const pairs = pairsOfApp(config, app);
   return [app.path, ...pairs.flatMap((pair) => pair.artifacts.flatMap((artifact) => artifact.roots))];
 }
 
@@ -65,7 +69,7 @@ export async function readScopes(
   environments: readonly string[],
   change: { readonly images: readonly ImageChange[]; readonly values: readonly ValueChange[] },
 ): Promise<ReadonlyMap<string, Scope>> {
-  const pairs = config.environments.map((environment) => pairOf(config, app.name, environment.name));
+  const pairs = pairsOfApp(config, app);
   const { reached, texts } = await reachAll(tip, pairs);
   const others = new Map<string, string>();
   const values = new Set(environments.flatMap((environment) => [...reached.get(environment)!.values]));

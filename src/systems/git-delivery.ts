@@ -108,10 +108,12 @@ async function cloned(options: DeliveryGitOptions, cloning: Cloning): Promise<De
       throw roomFault(error, url) ?? error;
     });
   const patiently = patience({ clock, url, deadline: options.deadline });
-  const patient: Git = (args, more = {}) => patiently((abort) => git(args, { ...more, signal: abort }), more.signal);
-  const pushing = pushesWithoutFetch(git, env);
-  const patientPush: Git = (args, more = {}) =>
-    patiently((abort) => pushing(args, { ...more, signal: abort }), more.signal, 'push');
+  const withPatience =
+    (run: Git, what: 'fetch' | 'push'): Git =>
+    (args, more = {}) =>
+      patiently((abort) => run(args, { ...more, signal: abort }), more.signal, what);
+  const patient = withPatience(git, 'fetch');
+  const patientPush = withPatience(pushesWithoutFetch(git, env), 'push');
   const transport: Git = (args, more) =>
     patient(args, more).catch((error: unknown) => {
       throw fetchFault(error, url, wanted);
