@@ -17,10 +17,12 @@ for (const { name, command } of args.length === 0 ? checks : []) {
   const started = performance.now();
   const { code, text } = await runCommand(command, true);
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
-  process.stdout.write(
-    code === 0 ? `passed  ${name} (${seconds} s)\n` : `FAILED  ${name} (${seconds} s): ${command.join(' ')}\n${text}\n`,
+  process.stdout.write(code === 0 ? `passed  ${name} (${seconds} s)\n` : `failed  ${name} (${seconds} s)\n${text}\n`);
+  runs.push(
+    code === 0
+      ? { passed: 1, failed: 0, failures: [] }
+      : { passed: 0, failed: 1, failures: [`${name}: ${command.join(' ')}`] },
   );
-  runs.push(code === 0 ? { passed: 1, failed: 0, failures: [] } : { passed: 0, failed: 1, failures: [name] });
 }
 runs.push(await runVitest(['--project', 'unit', '--project', 'story', ...args]));
 const counts = sumOf(...runs);

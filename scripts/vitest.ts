@@ -29,7 +29,7 @@ interface Report {
   }[];
 }
 
-const firstWords = (text: string | undefined): string => (text ?? '').split('\n', 3).join(' ').slice(0, 400);
+const firstWords = (text: string): string => text.split('\n', 3).join(' ').slice(0, 400);
 
 /** A line for each test that did not pass, and for each file that does not load. */
 function failuresOf(report: Report): readonly string[] {
